@@ -14,7 +14,7 @@ import { later } from "./pauses.js";
  * @property {import("./pauses.js").Pauses} pauses
  */
 
-const SETTLES_MS = 1_500; // counts follow a write sooner than this, or are not pushed
+export const SETTLES_MS = 1_500; // counts follow a write sooner than this, or are not pushed
 
 export class Hub {
   /** @type {Set<AnyStore>} the stores that are open */

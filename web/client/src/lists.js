@@ -27,6 +27,9 @@ export const LARGEST = 100;
 const WATCHED = 20; // posts at the top of a list: a socket may watch a hundred in all
 const KEPT = 500; // items that are fetched again at most
 
+/** Lists that change by what others do, and the type of notification that says so. @type {Record<string, string>} */
+const NOTIFIED = { "/v1/follow-requests": "follow_request", "/v1/users/{username}/followers": "follow" };
+
 /** The comments on a post that is deleted or hidden. @type {Pages} */
 const GONE = { items: [], next: null };
 
@@ -110,10 +113,18 @@ export class List extends Live {
     const answered = fact.event === "answer" ? fact.write?.verb ?? "" : "";
     const posted = fact.event === "feed.post" || answered === "publish";
     if (posted && params?.["username"] && params["username"] === fact.data.author?.username) void this.refresh();
-    if (verbs[answered]?.lists?.includes(path)) void this.refresh();
+    if (verbs[answered]?.lists?.includes(path) || this.#isNotified(fact)) void this.refresh();
     if (!kind) return state;
     const items = mapped(state.items, (item) => after(kind, item, fact));
     return items === state.items ? state : { ...state, items };
+  }
+
+  /** Return whether a notification may have changed the list; a removed one does not say of which type it was. @param {Fact} fact */
+  #isNotified({ event, data }) {
+    const { path, params } = this._asked;
+    const others = params?.["username"] && params["username"] !== this._hub.session.get().user?.username;
+    if (!NOTIFIED[path] || others) return false;
+    return event === "notification.removed" || (event.startsWith("notification") && data?.type === NOTIFIED[path]);
   }
 
   /** @param {State} state @param {Write[]} writes @returns {Shown} */

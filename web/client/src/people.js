@@ -1,5 +1,6 @@
 // People: profiles, who is online, and who is writing a comment.
 
+import { SETTLES_MS } from "./hub.js";
 import { Live } from "./live.js";
 import { answerOf, nullIfHidden } from "./problems.js";
 import { later } from "./pauses.js";
@@ -12,10 +13,14 @@ import { profileAfter, profileViewed } from "./merge.js";
  */
 
 const TYPING_MS = 5_000;
+const BETWEEN = ["follow", "follow_request", "follow_accepted"]; // notifications of how somebody stands to the reader
+const COUNTED = ["follow", "unfollow", "acceptFollow", "block", "unblock"]; // writes whose answers do not count them yet
 
 /** @extends {Live<OneProfile, OneProfile>} */
 export class ProfileStore extends Live {
   #username;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #settling;
 
   /** @param {import("./hub.js").Hub} hub @param {string} username */
   constructor(hub, username) {
@@ -35,8 +40,22 @@ export class ProfileStore extends Live {
 
   /** @param {OneProfile} state @param {import("./merge.js").Fact} fact */
   _after(state, fact) {
+    if (this.#isBetween(fact)) this.#refreshLater();
     const value = state.value && profileAfter(state.value, fact);
     return value === state.value ? state : { value };
+  }
+
+  /** Return whether a fact changes how this person and the reader stand to each other. @param {import("./merge.js").Fact} fact */
+  #isBetween({ event, data, write }) {
+    if (event === "answer") return !!write && COUNTED.includes(write.verb) && write.args.username === this.#username;
+    if (!event.startsWith("notification") || !BETWEEN.includes(data?.type)) return false;
+    return data.actors.some((/** @type {Schemas["UserRef"]} */ { username }) => username === this.#username);
+  }
+
+  /** Fetch again once the counts have followed. */
+  #refreshLater() {
+    clearTimeout(this.#settling);
+    this.#settling = later(() => void this.refresh(), SETTLES_MS);
   }
 
   /** @param {OneProfile} state @param {import("./queue.js").Write[]} writes */

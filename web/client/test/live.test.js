@@ -97,6 +97,47 @@ test("presence, typing and profiles are live", async () => {
   await eventually(() => mine.get().value?.posts > 0 && mine.get().value.followers === 1);
 });
 
+test("an accepted follow request shows in the profile and brings the posts, without a reload", async () => {
+  const shy = await person();
+  await shy.editProfile({ private: true });
+  const post = await shy.publish({ text: "for followers" });
+  const [profile, posts] = [opened(bob.user(name(shy))), opened(bob.posts(name(shy)))];
+  const requests = opened(shy.list("/v1/follow-requests"));
+  await eventually(() => profile.get().value && requests.get().status === "ready");
+  await bob.follow(name(shy));
+  await eventually(() => profile.get().value.relationship.requested);
+  await eventually(() => requests.get().items.some(({ username }) => username === name(bob)));
+  await eventually(() => posts.get().items.length === 0);
+  await shy.acceptFollow(name(bob));
+  await eventually(() => profile.get().value.relationship.following && !profile.get().value.relationship.requested);
+  await eventually(() => posts.get().items.some(({ id }) => id === post.id));
+  await eventually(() => requests.get().items.length === 0);
+  shy.close();
+});
+
+test("who follows you shows in their profile and among your followers, and counts are read after a write", async () => {
+  let reads = 0;
+  const eve = await person({
+    fetch: (request) => {
+      reads += Number(request.url.endsWith(`/users/${name(bob)}`));
+      return globalThis.fetch(request);
+    },
+  });
+  const theirs = opened(eve.user(name(bob)));
+  const followers = opened(eve.list("/v1/users/{username}/followers", { path: { username: name(eve) } }));
+  await eventually(() => theirs.get().value && followers.get().status === "ready" && eve.connection.get().state === "online");
+  await bob.follow(name(eve));
+  await eventually(() => theirs.get().value.relationship.followed_by);
+  await eventually(() => followers.get().items.some(({ username }) => username === name(bob)));
+  await eve.editProfile({ private: true });
+  await bob.unfollow(name(eve));
+  await bob.follow(name(eve));
+  const before = reads;
+  await eve.acceptFollow(name(bob));
+  await eventually(() => reads > before);
+  eve.close();
+});
+
 test("a picture is uploaded and published", async () => {
   const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
   const picture = await ada.upload(new Blob([png], { type: "image/png" }), { alt: "a dot" });
