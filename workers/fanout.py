@@ -15,6 +15,7 @@ from social.contracts.events import (
     PostReposted,
     PostUnreposted,
 )
+from social.contracts.posts import FeedPostPublic
 from social.contracts.pushes import PostGone, post_room, user_room
 from social.feeds import Repost
 from social.infra import clock
@@ -39,9 +40,11 @@ async def handle(plaza: Plaza, happened: ReceivedEvent, *, limit: int) -> None:
             else:
                 await fan_out(plaza, happened, post_id, author_id, after="", at_ms=at_ms)
         case FanOutContinued(by=str(by), repost_id=str(repost_id), after=after) as event:
-            await fan_out_repost(plaza, happened, Repost(event.post_id, event.author_id, by, repost_id), after=after)
+            repost = Repost(event.post_id, event.author_id, by, repost_id)
+            await fan_out_repost(plaza, happened, repost, after=after, at_ms=at_ms)
         case PostReposted(by=by, repost_id=repost_id) | PostUnreposted(by=by, repost_id=repost_id) as event:
-            await fan_out_repost(plaza, happened, Repost(event.post_id, event.author_id, by, repost_id), after="")
+            repost = Repost(event.post_id, event.author_id, by, repost_id)
+            await fan_out_repost(plaza, happened, repost, after="", at_ms=at_ms)
         case FanOutContinued(post_id=post_id, author_id=author_id, after=after):
             await fan_out(plaza, happened, post_id, author_id, after=after, at_ms=at_ms)
         case MergingContinued(author_id=author_id, after=after):
@@ -86,7 +89,7 @@ async def fan_out(
     await push_live(plaza, post_id, author_id, [author_id, *reached.owners] if first else reached.owners, at_ms)
 
 
-async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, *, after: str) -> None:
+async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, *, after: str, at_ms: int) -> None:
     """Fan a repost out to a chunk of the reposter's followers, however many there are: a repost is not urgent."""
     reached = await feeds.fan_out_repost(plaza.mongo, repost, after)
     await plaza.lines.forget(reached.owners)
@@ -94,13 +97,29 @@ async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, 
         post_id, author_id, by, repost_id = repost
         more = FanOutContinued(post_id=post_id, author_id=author_id, after=reached.after, by=by, repost_id=repost_id)
         await go_on(plaza, happened, more)
+    await push_repost(plaza, repost, reached.owners, at_ms)
+
+
+async def push_repost(plaza: Plaza, repost: Repost, owners: Sequence[str], at_ms: int) -> None:
+    """Push a repost live to those of `owners` who are connected and whose timelines show the post because of it."""
+    rooms = await plaza.pushes.watched([user_room(owner) for owner in owners])
+    here = [owner for owner in owners if user_room(owner) in rooms]
+    if not here or not (shown := await feeds.showing(plaza.mongo, repost, here)):
+        return
+    post, by = await publishing.public(plaza.mongo, repost.post_id), await users.refs(plaza.mongo, [repost.by])
+    if post is None or post.visibility != "public" or repost.by not in by:
+        return
+    line = FeedPostPublic.model_construct(**dict(post), place=repost.id, reposted_by=by[repost.by])
+    rooms_shown = [user_room(owner) for owner in shown]
+    await plaza.pushes.hint(rooms_shown, "feed.post", line, at_ms=at_ms, author=repost.author_id)
 
 
 async def push_live(plaza: Plaza, post_id: str, author_id: str, owners: Sequence[str], at_ms: int) -> None:
     """Push a post live to the timelines of `owners`, if it can still be seen."""
     if post := await publishing.public(plaza.mongo, post_id):
         rooms = [user_room(owner) for owner in owners]
-        await plaza.pushes.hint(rooms, "feed.post", post, at_ms=at_ms, author=author_id)
+        line = FeedPostPublic.model_construct(**dict(post), place=post_id)
+        await plaza.pushes.hint(rooms, "feed.post", line, at_ms=at_ms, author=author_id)
 
 
 async def merge(plaza: Plaza, happened: ReceivedEvent, author_id: str, *, after: str) -> None:

@@ -88,6 +88,13 @@ class FeedPost(Post):
     reposted_by: UserRef | None = None
 
 
+class FeedPostPublic(PostPublic):
+    """A post that comes into your home timeline, pushed with its place and with who reposted it, if that is why."""
+
+    place: Id = Field(description="its place in the timeline, greater is newer: its own id, or that of the repost")
+    reposted_by: UserRef | None = None
+
+
 class Feed(Page[FeedPost]):
     """A page of your home timeline."""
 

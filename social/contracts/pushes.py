@@ -9,10 +9,7 @@ from social.contracts.base import Contract, Id, Time
 from social.contracts.codec import encode
 from social.contracts.comments import CommentPublic, CommentStats
 from social.contracts.notifications import Notification, Unread
-from social.contracts.posts import (
-    PostPublic,
-    PostStats,
-)
+from social.contracts.posts import FeedPostPublic, PostPublic, PostStats
 
 
 def user_room(user_id: str) -> str:
@@ -138,7 +135,7 @@ SERVER_EVENTS: dict[str, ServerEvent] = {
         ServerEvent(
             "notifications.read", "stream", NotificationsReadPush, "Notifications were read on another device of yours."
         ),
-        ServerEvent("feed.post", "hint", PostPublic, "A person you follow posted."),
+        ServerEvent("feed.post", "hint", FeedPostPublic, "A person you follow posted, or reposted a stranger's post."),
         ServerEvent("feed.changed", "hint", FeedChanged, "Your home timeline changed: fetch it again."),
         ServerEvent("post.updated", "hint", PostPublic, "A post you watch, or have in your timeline, was edited."),
         ServerEvent("post.deleted", "hint", PostGone, "A post you watch, or had in your timeline, was deleted."),

@@ -14,7 +14,7 @@ from social.feeds.entries import (
     take_out,
 )
 from social.feeds.reading import page
-from social.feeds.reposts import FannedOut, bring_reposts, fan_out_repost
+from social.feeds.reposts import FannedOut, bring_reposts, fan_out_repost, showing
 from social.feeds.sources import Repost
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "is_merged",
     "merge_into",
     "page",
+    "showing",
     "take_out",
 ]

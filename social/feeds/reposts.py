@@ -1,7 +1,8 @@
 """Reposts in home timelines: a post whose author is not followed is there once, for the first who brought it."""
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from social.feeds import followers, sources, timelines
@@ -9,7 +10,7 @@ from social.feeds.sources import Repost
 from social.infra import clock
 from social.infra.store.mongo import Document, Mongo, Where
 from social.infra.store.rows import EDGES, FEED_ENTRIES, INTERACTIONS, FeedEntryRow, RepostReason
-from social.people import edges
+from social.people import edges, visibility
 from social.posts import publishing
 
 
@@ -41,6 +42,24 @@ async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> FannedOut:
     ]
     await _put(mongo, entries)
     return FannedOut(owners, last)
+
+
+async def showing(mongo: Mongo, repost: Repost, owners: Sequence[str]) -> list[str]:
+    """Return the owners whose timelines show a post because of this repost, and not of an earlier one or its author."""
+    entries = await mongo.get_many(FEED_ENTRIES, [owner + repost.post_id for owner in owners], ("owner", "place"))
+    brought = [row["owner"] for row in entries.values() if row["place"] == repost.id]
+    to_author, to_reposter = {(each, repost.author_id) for each in brought}, {(each, repost.by) for each in brought}
+    see, stands = await asyncio.gather(
+        visibility.shown(mongo, to_author), edges.between(mongo, to_author | to_reposter)
+    )
+    return [
+        owner
+        for owner in brought
+        if (owner, repost.author_id) in see
+        and not stands[owner, repost.author_id].follows_at
+        and stands[owner, repost.by].follows_at
+        and not any(stands[owner, each].hides for each in (repost.author_id, repost.by))
+    ]
 
 
 async def bring_reposts(mongo: Mongo, owner: str, *, by: str | None = None, author_id: str | None = None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from support.by_hand import work
 from support.eventually import eventually
 from support.one_site import new_person, one_door, one_loop, one_site
 from support.people import Person, ids, texts
@@ -18,7 +19,6 @@ from support.site import Site, system
 import workers.feeds
 from social.accounts import lifecycle
 from social.contracts.envelope import Envelope
-from social.contracts.events import Group
 from social.contracts.posts import Feed, Post
 from social.feeds import cursors, sources, timelines
 from social.feeds.cursors import Newer
@@ -39,21 +39,6 @@ async def quiet(mongo_url: str, mongo_database: str) -> AsyncIterator[Site]:
     """A Plaza whose workers run only when the test calls them."""
     async with system(mongo_url, mongo_database, roles=()) as running:
         yield running
-
-
-async def work(site: Site, *, fanout_limit: int = 10, twice: bool = False) -> None:
-    """Hand all waiting events to the consumer of feeds, until there are none."""
-    while True:
-        rows = await site.plaza.mongo.many("outbox", {}, sort=[("_id", 1)])
-        new = [Envelope(id=row["_id"], **{k: v for k, v in row.items() if k != "_id"}) for row in rows]
-        new = [each for each in new if Group.FEEDS in each.groups()]
-        if not new:
-            return
-        for envelope in new:
-            happened = ReceivedEvent(envelope.id, envelope.at, envelope.event())
-            for _ in range(1 + twice):
-                await workers.feeds.handle(site.plaza, [happened], fanout_limit=fanout_limit)
-            await site.plaza.outbox.forget([envelope.id])
 
 
 async def people(site: Site, *names: str) -> list[Person]:

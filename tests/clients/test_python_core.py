@@ -222,6 +222,19 @@ def test_a_post_that_was_deleted_does_not_come_back_by_a_late_push() -> None:
     assert view.take(Event("feed.changed", {"reason": "followed"})) is Effect.STALE
 
 
+def test_a_repost_stands_at_its_place_once_and_a_later_one_moves_nothing() -> None:
+    view, older = FeedView(), {**POST, "id": "0" * 24}
+    view.loaded([models.Feed.model_validate({"items": [of_feed(POST)]})])
+    by = {**POST["author"], "username": "bob"}
+    assert view.take(Event("feed.post", {**older, "place": "f" * 24, "reposted_by": by})) is Effect.CHANGED
+    assert view.take(Event("feed.post", {**older, "place": "f" * 24, "reposted_by": by})) is Effect.NOTHING
+    items = view.snapshot("ready", None).items
+    assert [(each.id, each.reposted_by and each.reposted_by.username) for each in items] == [
+        (older["id"], "bob"),
+        (POST["id"], None),
+    ]
+
+
 def test_an_older_text_or_count_never_replaces_a_newer_one() -> None:
     view = PostView(POST["id"])
     view.loaded(models.Post.model_validate(of_feed(POST, rev=2, version=5, likes=3, liked=True, text="new")))

@@ -209,6 +209,46 @@ export interface components {
             /** @enum {string} */
             reason: "followed" | "unfollowed" | "muted" | "unmuted" | "blocked" | "unblocked";
         };
+        /** @description A post that comes into your home timeline, pushed with its place and with who reposted it, if that is why. */
+        FeedPostPublic: {
+            /** @example 66f2a1c4e3b0a1d2c3f4a5b6 */
+            id: string;
+            author: components["schemas"]["UserRef"];
+            text: string;
+            /**
+             * @description the mentions and hashtags in the text, in order
+             * @default []
+             */
+            entities: components["schemas"]["Entity"][];
+            /** @default [] */
+            media: components["schemas"]["MediaRef"][];
+            /**
+             * @default public
+             * @enum {string}
+             */
+            visibility: "public" | "followers";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC, milliseconds
+             */
+            created_at: string;
+            /** @default null */
+            edited_at: string | null;
+            /** @default 0 */
+            rev: number;
+            likes: number;
+            comments: number;
+            /** @default 0 */
+            reposts: number;
+            version: number;
+            /**
+             * @description its place in the timeline, greater is newer: its own id, or that of the repost
+             * @example 66f2a1c4e3b0a1d2c3f4a5b6
+             */
+            place: string;
+            /** @default null */
+            reposted_by: components["schemas"]["UserRef"] | null;
+        };
         /** @description A wrong field: a JSON pointer into the body, or the name of a parameter. */
         FieldProblem: {
             /** @example /text */
@@ -621,8 +661,8 @@ export interface ServerToClientEvents {
   "notification.removed": (body: Schemas["NotificationRemoved"], offset: string) => void;
   /** Notifications were read on another device of yours. */
   "notifications.read": (body: Schemas["NotificationsReadPush"], offset: string) => void;
-  /** A person you follow posted. */
-  "feed.post": (body: Schemas["PostPublic"]) => void;
+  /** A person you follow posted, or reposted a stranger's post. */
+  "feed.post": (body: Schemas["FeedPostPublic"]) => void;
   /** Your home timeline changed: fetch it again. */
   "feed.changed": (body: Schemas["FeedChanged"]) => void;
   /** A post you watch, or have in your timeline, was edited. */

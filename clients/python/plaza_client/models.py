@@ -187,6 +187,30 @@ class FeedPost(Received):
     reposted_by: UserRef | None = None
 
 
+class FeedPostPublic(Received):
+    """A post that comes into your home timeline, pushed with its place and with who reposted it, if that is why."""
+
+    id: str
+    author: UserRef
+    text: str
+    entities: list[Entity] = Field(
+        [], description="the mentions and hashtags in the text, in order", validate_default=True
+    )
+    media: list[MediaRef] = Field([], validate_default=True)
+    visibility: str = "public"
+    created_at: AwareDatetime = Field(..., description="RFC 3339, UTC, milliseconds")
+    edited_at: AwareDatetime | None = None
+    rev: int = 0
+    likes: int
+    comments: int
+    reposts: int = 0
+    version: int
+    place: str = Field(
+        ..., description="its place in the timeline, greater is newer: its own id, or that of the repost"
+    )
+    reposted_by: UserRef | None = None
+
+
 class FieldProblem(Received):
     """A wrong field: a JSON pointer into the body, or the name of a parameter."""
 

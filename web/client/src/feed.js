@@ -20,7 +20,7 @@ import { after, kinds } from "./merge.js";
 
 const GATHER_MS = 300; // posts that come together are fetched together
 const AGAIN_MS = 2_000;
-const REPOSTS_MS = 60_000; // a repost changes a timeline without an event
+const UNTOLD_MS = 60_000; // posts of authors with very many followers come without an event
 const MOST = 2 * LARGEST; // posts that wait, and posts that stay when those that wait are shown
 
 /** @type {Timeline} */
@@ -52,7 +52,7 @@ export class Feed extends List {
   }
 
   async _enter() {
-    this.#growLater(REPOSTS_MS);
+    this.#growLater(UNTOLD_MS);
     return super._enter();
   }
 
@@ -117,7 +117,7 @@ export class Feed extends List {
   #growLater(ms) {
     clearTimeout(this.#timer);
     this.#timer = later(() => {
-      this.#growLater(REPOSTS_MS);
+      this.#growLater(UNTOLD_MS);
       void this.#grow();
     }, ms);
   }

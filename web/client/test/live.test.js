@@ -39,6 +39,19 @@ test("a new post waits above the timeline until it is asked for, and one's own d
   assert.deepEqual([bob.feed.get().items[0].id, bob.feed.get().fresh], [second.id, []]);
 });
 
+test("a repost brings a stranger's post into an open timeline, once and with who it was", async () => {
+  const [carol, dan] = [await person(), await person()];
+  await carol.follow(name(bob));
+  opened(carol.feed);
+  await eventually(() => carol.feed.get().status === "ready" && carol.connection.get().state === "online");
+  const post = await dan.publish({ text: "from a stranger" });
+  await bob.repost(post.id);
+  const found = () => carol.feed.get().fresh.concat(carol.feed.get().items).filter(({ id }) => id === post.id);
+  await eventually(() => found().length); // sooner than it would ask by itself
+  assert.deepEqual(found().map(({ reposted_by }) => reposted_by.username), [name(bob)]);
+  [carol, dan].forEach((plaza) => plaza.close());
+});
+
 test("a like shows before it is answered, counts once, and reaches the other window", async () => {
   const post = await ada.publish({ text: "like me" });
   const [mine, other] = [opened(bob.post(post.id)), opened(ada.post(post.id))];

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from plaza_client.core import merging
 from plaza_client.core.packets import Event
 from plaza_client.core.view import Effect, Listed, Status, View
 from plaza_client.errors import PlazaError
-from plaza_client.models import Feed, FeedPost, Post, PostGone, PostPublic, PostStats
+from plaza_client.models import Feed, FeedPost, FeedPostPublic, Post, PostGone, PostPublic, PostStats
 from plaza_client.received import Received
 
 
@@ -32,7 +33,7 @@ class FeedView(View[Sequence[Feed]]):
     def _happened(self, event: Event) -> Effect:
         match event.name:
             case "feed.post":
-                return self._add(PostPublic.model_validate(event.data))
+                return self._add(_line(event.data))
             case "post.updated":
                 return self._merge(PostPublic.model_validate(event.data))
             case "post.stats":
@@ -51,15 +52,16 @@ class FeedView(View[Sequence[Feed]]):
         self._posts = {each: merging.own_post(post, answer) for each, post in before.items()}
         return Effect.NOTHING if self._posts == before else Effect.CHANGED
 
-    def _add(self, news: PostPublic | Post) -> Effect:
+    def _add(self, news: FeedPostPublic | Post) -> Effect:
         if news.id in self._posts:
             return self._merge(news)
-        if news.id in self._deleted or self._is_below(news.id):
+        place = news.place if isinstance(news, FeedPostPublic) else news.id
+        if news.id in self._deleted or self._is_below(place):
             return Effect.NOTHING
-        self._posts[news.id] = FeedPost.model_validate(news.model_dump() | {"place": news.id, "liked": _liked(news)})
+        self._posts[news.id] = FeedPost.model_validate(news.model_dump() | {"place": place, "liked": _liked(news)})
         return Effect.CHANGED
 
-    def _merge(self, news: PostPublic | Post | PostStats, post_id: str = "") -> Effect:
+    def _merge(self, news: FeedPostPublic | PostPublic | Post | PostStats, post_id: str = "") -> Effect:
         post_id = post_id or news.id  # type: ignore[union-attr]
         if (known := self._posts.get(post_id)) is None:
             return Effect.NOTHING
@@ -74,5 +76,10 @@ class FeedView(View[Sequence[Feed]]):
         return self._more and bool(self._posts) and place < min(post.place for post in self._posts.values())
 
 
-def _liked(news: PostPublic | Post) -> bool:
+def _line(data: dict[str, Any]) -> FeedPostPublic:
+    """Return the line that an event brings; a server of an older release pushes no reposts, and names no place."""
+    return FeedPostPublic.model_validate({"place": data["id"], **data})
+
+
+def _liked(news: FeedPostPublic | Post) -> bool:
     return news.liked if isinstance(news, Post) else False

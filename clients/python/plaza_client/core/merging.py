@@ -9,6 +9,7 @@ from plaza_client.models import (
     CommentPublic,
     CommentStats,
     FeedPost,
+    FeedPostPublic,
     LikeState,
     Post,
     PostPublic,
@@ -24,7 +25,7 @@ OF_THE_VIEWER = ("liked", "reposted", "bookmarked")
 WRITTEN = ("author", "text", "entities", "media", "visibility", "edited_at", "rev")
 
 
-def post(known: P, news: Post | PostPublic | PostStats) -> P:
+def post(known: P, news: Post | PostPublic | FeedPostPublic | PostStats) -> P:
     """Return a post with newer texts and counts; what only the viewer knows stays as it is."""
     return _merged(known, news)
 
