@@ -42,8 +42,11 @@ test("a new post waits above the timeline until it is asked for, and one's own d
 test("a repost brings a stranger's post into an open timeline, once and with who it was", async () => {
   const [carol, dan] = [await person(), await person()];
   await carol.follow(name(bob));
-  opened(carol.feed);
-  await eventually(() => carol.feed.get().status === "ready" && carol.connection.get().state === "online");
+  [carol.feed, carol.notifications].forEach(opened);
+  await eventually(() => [carol.feed, carol.notifications].every((store) => store.get().status === "ready"));
+  await eventually(() => carol.connection.get().state === "online");
+  await bob.publish({ text: `hello @${name(carol)}` });
+  await eventually(() => carol.notifications.get().unread === 1); // from now on no push passes her by
   const post = await dan.publish({ text: "from a stranger" });
   await bob.repost(post.id);
   const found = () => carol.feed.get().fresh.concat(carol.feed.get().items).filter(({ id }) => id === post.id);
