@@ -156,6 +156,7 @@ export async function people(stage) {
   await ada.click('.bar a[href="#/notifications"]');
   await ada.click(".notification:has-text('asked to follow you')");
   await ada.click(".person:has-text('bob_people') .primary");
+  await bob.waitForSelector(".profile button:text-is('Following')"); // on the page that is open
   await bob.click(".badge");
   await bob.click(".notification:has-text('let you follow them')");
   await bob.waitForSelector(".profile button:text-is('Following')");
