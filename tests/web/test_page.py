@@ -21,7 +21,11 @@ from support.site import Site, system
 
 from social.accounts import login
 from social.contracts.codec import encode
+from social.infra import clock
 from social.infra.security import tokens
+from social.infra.store.rows import NOTIFICATIONS, USERS, NotificationRow
+from social.notifications import group_state
+from social.notifications.group_state import Trigger
 
 pytestmark = one_loop
 
@@ -34,6 +38,7 @@ FAULTS = (
     "hostile_text",
     "refused_storage_and_wrong_clock",
 )
+ABSENCES = ("jitter_on_a_train", "many_notifications_while_asleep")
 LOOKS = ("accessible", "budgets")
 SHORT = timedelta(seconds=15)
 
@@ -120,7 +125,16 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pla
         yield playing
 
 
-@pytest.mark.parametrize("scenario", FLOWS + FAULTS + LOOKS)
+def group_of(recipient: str, actor: str) -> NotificationRow:
+    """Return a group of one like on a post of its own, of which its recipient is due to be notified."""
+    now = clock.now()
+    trigger = Trigger("like", "post", post := clock.new_id(), actor, recipient, post)
+    group = group_state.new(trigger, now)
+    group_state.add(group, trigger)
+    return {**group, "rev": 1, "due_at": now, "since": now}
+
+
+@pytest.mark.parametrize("scenario", FLOWS + FAULTS + ABSENCES + LOOKS)
 async def test_in_a_browser(
     scenario: str, site: Site, gateway: Gateway, browser: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,7 +145,21 @@ async def test_in_a_browser(
     async def a_picture() -> str:
         return b64encode(picture(size=(320, 240))).decode()
 
+    async def notify(recipient: str, actor: str, number: int) -> None:
+        mongo = site.plaza.mongo
+        people = [await mongo.one(USERS, {"username": each}) for each in (recipient, actor)]
+        assert all(people)
+        groups = [group_of(*(each["_id"] for each in people if each)) for _ in range(number)]
+        for at in range(0, number, 500):
+            await mongo.database[NOTIFICATIONS].insert_many(groups[at : at + 500])
+
+        async def all_are_pushed() -> None:
+            assert not await mongo.one(NOTIFICATIONS, {"due_at": {"$gt": clock.EPOCH}})
+
+        await eventually(all_are_pushed, timeout_s=100)
+
     helpers = {
+        "notify": notify,
         "short_tokens": short_tokens,
         "picture": a_picture,
         "kill_gateway": gateway.kill,

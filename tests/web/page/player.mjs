@@ -1,12 +1,13 @@
 // Plays scenarios in one Chromium, each in windows of its own; every console error and broken policy fails a scenario.
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
+import * as absences from "./absences.mjs";
 import * as faults from "./faults.mjs";
 import * as flows from "./flows.mjs";
 import * as looks from "./looks.mjs";
 
 const PATIENCE_MS = 90_000; // on a machine that does much else
-const scenarios = { ...flows, ...faults, ...looks };
+const scenarios = { ...flows, ...faults, ...absences, ...looks };
 const browser = await chromium.launch({
   executablePath: process.argv[2],
   timeout: PATIENCE_MS,
@@ -26,6 +27,7 @@ class Stage {
     this.contexts = [];
     this.wrong = [];
     this.allowed = [];
+    this.ends = [];
   }
 
   /** A window on the page; windows of one context share their storage, as tabs do. */
@@ -65,6 +67,18 @@ class Stage {
     await page.waitForSelector(`.post:not(.pending):has-text(${JSON.stringify(text)})`);
   }
 
+  /** Wait until assertions hold; throws the last failure. */
+  async until(hold) {
+    for (const deadline = Date.now() + PATIENCE_MS; ; ) {
+      try {
+        return await hold();
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
+  }
+
   /** Ask the test for something that only it can do. */
   async ask(name, ...words) {
     say({ ask: name, words });
@@ -76,7 +90,13 @@ class Stage {
     this.allowed.push(...patterns);
   }
 
+  /** Do something when the scenario ends, however it ends. */
+  after(act) {
+    this.ends.push(act);
+  }
+
   async end() {
+    for (const act of this.ends) act();
     for (const context of this.contexts) await context.close();
     return this.wrong.filter((text) => !this.allowed.some((pattern) => pattern.test(text)));
   }
