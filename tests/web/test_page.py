@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from support.chromium import Player, player
+from support.chromium import TIMEOUT_S, Player, player
 from support.databases import Databases
 from support.eventually import eventually
 from support.one_site import one_loop
@@ -156,7 +156,7 @@ async def test_in_a_browser(
         async def all_are_pushed() -> None:
             assert not await mongo.one(NOTIFICATIONS, {"due_at": {"$gt": clock.EPOCH}})
 
-        await eventually(all_are_pushed, timeout_s=100)
+        await eventually(all_are_pushed, timeout_s=TIMEOUT_S)
 
     helpers = {
         "notify": notify,

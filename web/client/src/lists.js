@@ -25,7 +25,7 @@ import { verbs } from "./verbs.js";
 const PAGE = 20;
 export const LARGEST = 100;
 const WATCHED = 20; // posts at the top of a list: a socket may watch a hundred in all
-const KEPT = 500; // items that are fetched again at most
+export const KEPT = 500; // items that are fetched again at most
 
 /** Lists that change by what others do, and the type of notification that says so. @type {Record<string, string>} */
 const NOTIFIED = { "/v1/follow-requests": "follow_request", "/v1/users/{username}/followers": "follow" };

@@ -1,6 +1,6 @@
 // Notifications: a snapshot with its offset in the stream, and the stream's numbered events from there on.
 
-import { List } from "./lists.js";
+import { KEPT, List } from "./lists.js";
 import { later } from "./pauses.js";
 import { asPlazaError, answerOf } from "./problems.js";
 
@@ -17,6 +17,8 @@ import { asPlazaError, answerOf } from "./problems.js";
  */
 
 const GATHER_MS = 500;
+const CUT = "cut"; // instead of a cursor to what was cut off the end of the list
+const CUT_AT = KEPT + 100;
 
 /** @extends {List<Notification, Stream, NotificationsShown>} */
 export class Notifications extends List {
@@ -28,6 +30,12 @@ export class Notifications extends List {
   /** @param {import("./hub.js").Hub} hub */
   constructor(hub) {
     super(hub, { path: "/v1/notifications" }, { items: [], next: null, beyond: 0 }, { items: [], more: false, unread: 0 });
+  }
+
+  /** Append the next page; resolves when it is there. */
+  async loadMore() {
+    if (this._state.next === CUT) await this.refresh();
+    if (this._state.next !== CUT) await super.loadMore();
   }
 
   /** @param {boolean} recovered */
@@ -92,7 +100,7 @@ export class Notifications extends List {
   }
 }
 
-/** @param {Stream} state */
+/** @param {Pick<Stream, "items">} state */
 function unreadIn({ items }) {
   return items.filter(({ read_at }) => !read_at).length;
 }
@@ -125,9 +133,20 @@ function applied(state, event, data, uncertain) {
   if (!old && state.next !== null && event !== "notification") uncertain();
   if (event === "notification.removed") return { ...state, items: others };
   if (event !== "notification" && event !== "notification.updated") return state;
-  const items = [...others, data].sort(latestFirst);
-  if (state.next === null || old || items[items.length - 1] !== data) return { ...state, items };
-  return { ...state, beyond: state.beyond + Number(!data.read_at) }; // it belongs to a page that is not loaded
+  const at = others.findIndex((item) => latestFirst(data, item) < 0);
+  if (state.next !== null && !old && at < 0) return { ...state, beyond: state.beyond + Number(!data.read_at) }; // of a page that is not loaded
+  return shortened({ ...state, items: others.toSpliced(at < 0 ? others.length : at, 0, data) });
+}
+
+/**
+ * Return the state without the end of a list that many events made long.
+ * @param {Stream} state
+ * @returns {Stream}
+ */
+function shortened(state) {
+  if (state.items.length < CUT_AT) return state;
+  const items = state.items.slice(0, KEPT);
+  return { ...state, items, next: CUT, beyond: state.beyond + unreadIn({ items: state.items.slice(KEPT) }) };
 }
 
 /**

@@ -17,7 +17,7 @@ function stage(at) {
   const rest = {
     async GET(path, { params }) {
       asked.push(path === "/v1/sync" ? params.query.after : "list");
-      return { data: path === "/v1/sync" ? at.sync(params.query.after) : at.list(), response: new Response() };
+      return { data: path === "/v1/sync" ? at.sync(params.query.after) : at.list(params.query), response: new Response() };
     },
   };
   const session = { user_id: "u", get: () => ({ user: null }) };
@@ -61,6 +61,26 @@ test("after so long that the stream has forgotten it, all is fetched again", asy
   hub.connected(false);
   await eventually(() => store.get().items.length === 20 && store.get().status === "ready");
   assert.equal(store.get().unread, 1000);
+});
+
+test("a list that 2,000 events made long is cut, counts all, and goes on where it was cut", async () => {
+  const all = [];
+  const list = ({ cursor = 0, limit }) => ({ items: all.slice(cursor, +cursor + limit), next: +cursor + limit < all.length ? +cursor + limit : null, offset: `e.${all.length}`, unread: all.length });
+  const { store, push } = stage({ list });
+  await eventually(() => store.get().status === "ready");
+  for (let n = 1; n <= 2_000; n++) {
+    const at = new Date(Date.UTC(2026) + n).toISOString();
+    all.unshift(group(`n${n}`, 1, { updated_at: at }));
+    push("notification", all[0], `e.${n}`);
+    assert.ok(store.get().items.length < 600);
+  }
+  assert.deepEqual([store.get().unread, store.get().more], [2_000, true]);
+  const before = store.get().items.length;
+  await store.loadMore();
+  assert.ok(store.get().items.length >= before);
+  while (store.get().items.length < 700) await store.loadMore();
+  assert.deepEqual(store.get().items.map(({ id }) => id), all.slice(0, store.get().items.length).map(({ id }) => id));
+  assert.equal(store.get().unread, 2_000);
 });
 
 test("a stream that began anew is fetched again, and offsets of another release are trusted in their order", async () => {
