@@ -10,7 +10,7 @@ import { Store } from "./store.js";
  * @typedef {import("../types/events").ServerToClientEvents} Pushed
  * @typedef {import("socket.io-client").Socket<Pushed, Asked>} Socket
  * @typedef {object} ConnectionSnapshot
- * @property {"online" | "connecting" | "offline"} state
+ * @property {"online" | "connecting" | "degraded" | "offline"} state degraded: REST answers, and no socket gets through
  * @property {number} waiting writes that the server has not answered
  * @property {boolean} stored whether these writes and the session survive a reload
  */
@@ -29,6 +29,7 @@ export class Connection extends Store {
   #socket = null;
   #user = /** @type {string | null} */ (null);
   #refused = 0; // refusals in a row
+  #answered = false; // whether REST was, since the socket was lost
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #impatience;
 
@@ -38,7 +39,8 @@ export class Connection extends Store {
    * @param {object} context.options of socket.io-client
    * @param {import("./session.js").Session} context.session
    * @param {import("./pauses.js").Pauses} context.pauses
-   * @param {(recovered: boolean) => void} context.connected
+   * @param {number} context.poll_ms
+   * @param {(recovered: boolean) => void} context.connected fetches again what may have been missed
    * @param {() => void} context.disconnected
    * @param {(event: string, data: any, offset?: string) => void} context.pushed
    */
@@ -87,7 +89,20 @@ export class Connection extends Store {
 
   /** The network says that it is gone. */
   lost() {
+    this.reached(false);
     if (!this.connected) this.note({ state: "offline" });
+  }
+
+  /** REST was answered, or not. @param {boolean} answered */
+  reached(answered) {
+    this.#answered = answered;
+    const { state } = this.get();
+    if (this.#user && (state === "offline" || state === "degraded")) this.note({ state: this.#away });
+  }
+
+  /** @returns {"degraded" | "offline"} */
+  get #away() {
+    return this.#answered ? "degraded" : "offline";
   }
 
   /** Close the socket. */
@@ -166,6 +181,13 @@ export class Connection extends Store {
 
   #beImpatient() {
     clearTimeout(this.#impatience);
-    this.#impatience = later(() => this.note({ state: "offline" }), PATIENCE_MS);
+    this.#answered = false;
+    const { connected, poll_ms } = this.#context;
+    const miss = () => {
+      this.note({ state: this.#away });
+      connected(false); // REST has what no socket brings
+      this.#impatience = later(miss, poll_ms * (1 + Math.random())); // by chance: all lose a gateway at once
+    };
+    this.#impatience = later(miss, PATIENCE_MS);
   }
 }

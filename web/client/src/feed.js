@@ -2,7 +2,7 @@
 
 import { LARGEST, List, drafted, mapped } from "./lists.js";
 import { later } from "./pauses.js";
-import { asPlazaError } from "./problems.js";
+import { UNEXPECTED, asPlazaError } from "./problems.js";
 import { after, kinds } from "./merge.js";
 
 /**
@@ -141,7 +141,7 @@ export class Feed extends List {
           return same ? this.#grown(page) : this._state;
         });
       } catch (error) {
-        if (!asPlazaError(error).passing) return void (await this.refresh()); // a cursor of another release
+        if (!asPlazaError(error, UNEXPECTED).passing) return void (await this.refresh()); // a cursor of another release
         if (this._hub.connection.connected) this.#growLater(AGAIN_MS); // else all is fetched when it is back
       }
     }

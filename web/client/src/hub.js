@@ -26,9 +26,15 @@ export class Hub {
   /** @type {Parts["rest"]} */ rest = /** @type {any} */ (null);
   /** @type {Parts["pauses"]} */ pauses = /** @type {any} */ (null);
 
-  /** Tell every open store a fact. @param {import("./merge.js").Fact} fact */
+  /** Tell every open store a fact; a store that cannot read it, as of another release, is fetched again. @param {import("./merge.js").Fact} fact */
   tell(fact) {
-    for (const store of [...this.stores]) store.hear(fact);
+    for (const store of [...this.stores]) {
+      try {
+        store.hear(fact);
+      } catch {
+        void store.refresh();
+      }
+    }
     if (fact.event !== "feed.changed") return;
     for (const store of [...this.stores]) void store.refresh(); // the reader may see other people now
   }

@@ -1,6 +1,6 @@
 // A live store: what was fetched, joined with what is heard meanwhile and afterwards, without hole or double.
 
-import { asPlazaError } from "./problems.js";
+import { UNEXPECTED, asPlazaError } from "./problems.js";
 import { later } from "./pauses.js";
 import { Store } from "./store.js";
 
@@ -93,11 +93,17 @@ export class Live extends Store {
     this._set({ ...this.#loading, ...this._view(this._state, this._hub.queue.pending) });
   }
 
-  /** @param {State} state */
+  /** Take over a state, unless it cannot be shown: then it throws. @param {State} state */
   _change(state) {
-    if (state === this._state) return;
+    const known = this._state;
+    if (state === known) return;
     this._state = state;
-    this.render();
+    try {
+      this.render();
+    } catch (error) {
+      this._state = known;
+      throw error;
+    }
   }
 
   /** Enter the rooms it needs; return whether it is in them. @returns {Promise<boolean>} */
@@ -212,7 +218,7 @@ export class Live extends Store {
       });
       return null;
     } catch (error) {
-      return asPlazaError(error);
+      return asPlazaError(error, UNEXPECTED);
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { KEPT, List } from "./lists.js";
 import { later } from "./pauses.js";
-import { asPlazaError, answerOf } from "./problems.js";
+import { answerOf } from "./problems.js";
 
 /**
  * @typedef {import("./merge.js").Fact} Fact
@@ -86,8 +86,8 @@ export class Notifications extends List {
         for (const { event, data, offset } of answer.events) this._change(this._after(this._state, { event, data, offset }));
       }
       this._current();
-    } catch (error) {
-      if (asPlazaError(error).passing) void this.refresh(); // which is repeated until it is answered
+    } catch {
+      void this.refresh(); // which is repeated until it is answered
     } finally {
       this.#syncing = false;
     }
@@ -165,14 +165,14 @@ function read(state, { ids, all_until }, unread, at) {
   return counted({ ...state, items }, unread);
 }
 
-/** @param {string} time with six digits of a second or fewer */
-function instant(time) {
+/** @param {string} [time] with six digits of a second or fewer */
+function instant(time = "") {
   return time.replace(/(?:\.(\d*))?(Z|\+00:00)$/, (_, digits = "") => `.${digits.padEnd(6, "0")}`);
 }
 
 /** @param {Notification} one @param {Notification} other */
 function latestFirst(one, other) {
-  const [a, b] = [instant(one.updated_at ?? ""), instant(other.updated_at ?? "")];
+  const [a, b] = [instant(one.updated_at), instant(other.updated_at)];
   return a === b ? (one.id < other.id ? 1 : -1) : a < b ? 1 : -1;
 }
 

@@ -29,6 +29,7 @@ import { Writes } from "./writes.js";
  * @property {Partial<import("socket.io-client").ManagerOptions & import("socket.io-client").SocketOptions>} [socket]
  * @property {(write: {verb: string, args: Record<string, any>}, error: import("./problems.js").PlazaError) => void} [refused]
  *   called for a refused write of before a reload, which nobody awaits any more
+ * @property {number} [poll_ms] after how long the open stores are fetched again while no socket gets through
  */
 
 /** Lists whose items are posts, which then stay current. @type {Path[]} */
@@ -49,7 +50,7 @@ export class Plaza extends Writes {
   #stores = new Map();
 
   /** @param {Options} options */
-  constructor({ url, realtime = url, storage = defaultStorage(), fetch = (request) => globalThis.fetch(request), socket = {}, refused }) {
+  constructor({ url, realtime = url, storage = defaultStorage(), fetch = (request) => globalThis.fetch(request), socket = {}, refused, poll_ms = 30_000 }) {
     super();
     const scope = `plaza:${url}:${nameOf(storage)}`;
     const pauses = new Pauses();
@@ -62,9 +63,12 @@ export class Plaza extends Writes {
     });
     const tabs = this.#tabs;
     const session = new Session({ scope, kept, tabs, pauses, open: this.#open });
-    const rest = sessionRest(url, fetch, session, pauses);
+    const rest = sessionRest(url, fetch, session, (answered) => {
+      if (answered) pauses.wake(); // what waits for the network need not wait any longer
+      connection.reached(answered);
+    });
     const connection = new Connection({
-      realtime, options: socket, session, pauses,
+      realtime, options: socket, session, pauses, poll_ms,
       connected: (recovered) => hub.connected(recovered),
       disconnected: () => hub.disconnected(),
       pushed: (event, data, offset) => hub.tell({ event, data, ...(offset !== undefined && { offset }) }),

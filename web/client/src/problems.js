@@ -3,6 +3,9 @@
 /** @typedef {import("../types/rest").components["schemas"]["ProblemBody"]} ProblemBody */
 
 const UNREACHABLE = { status: 0, code: "unreachable", title: "The server does not answer" };
+/** An answer that reads as nothing this release knows. */
+export const UNEXPECTED = { status: 200, code: "unexpected_answer", title: "The server answered in a form that this release does not know" };
+const NEVER = [501, 505]; // such a server will not learn it
 
 /** A refusal by the server, or its silence: then `status` is 0 and `code` is `unreachable`. */
 export class PlazaError extends Error {
@@ -27,9 +30,14 @@ export class PlazaError extends Error {
     this.fields = Object.fromEntries((problem.errors ?? []).map(({ pointer, detail }) => [pointer, detail]));
   }
 
+  /** Whether a fault of the server said so, or something before it that does not write problems, such as a proxy. */
+  get doubtful() {
+    return this.status === 500 || (this.code === "unknown" && !this.passing);
+  }
+
   /** Whether the same request may succeed later. */
   get passing() {
-    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+    return this.status === 0 || this.status === 408 || this.status === 429 || (this.status >= 500 && !NEVER.includes(this.status));
   }
 }
 
@@ -46,11 +54,12 @@ export function problemOf(response, body) {
 }
 
 /**
- * Return an error as a PlazaError: everything that is none means that no answer came.
+ * Return an error as a PlazaError: everything that is none means that no answer came, or else this problem.
  * @param {unknown} cause
+ * @param {Partial<ProblemBody>} [problem]
  */
-export function asPlazaError(cause) {
-  return cause instanceof PlazaError ? cause : new PlazaError(UNREACHABLE, { cause });
+export function asPlazaError(cause, problem = UNREACHABLE) {
+  return cause instanceof PlazaError ? cause : new PlazaError(problem, { cause });
 }
 
 /**

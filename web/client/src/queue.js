@@ -16,7 +16,7 @@ import { requestOf, verbs } from "./verbs.js";
  */
 
 const DELETED = 404;
-const MOST_FAILURES = 8; // answers 500 in a row, after which a write no longer holds up the others
+const MOST_FAILURES = 8; // doubtful answers in a row, after which a write no longer holds up the others
 const KEY_MS = 23 * 3600_000; // the server forgets a key of idempotency after a day
 const PERHAPS_DONE = { status: 409, code: "perhaps_done", title: "This may have been done already" };
 
@@ -111,7 +111,7 @@ export class Queue {
   async #stored(id) {
     const { kept } = this.#context;
     const writes = await Promise.all((await kept.keys(`write:${id}:`)).map((key) => kept.get(key)));
-    const known = writes.filter((write) => write && verbs[write.verb]); // others are of another release
+    const known = writes.filter((write) => write?.args && verbs[write.verb]); // others are of another release
     if (known.length) this.#last = Math.max(this.#last, Number(known[known.length - 1].at));
     return known;
   }
@@ -128,7 +128,7 @@ export class Queue {
             await this.#answered(answer);
             break;
           }
-          failures = answer.status === 500 ? failures + 1 : 0;
+          failures = answer.doubtful ? failures + 1 : 0;
           await pauses.after(attempt, answer);
         }
       }
@@ -145,7 +145,7 @@ export class Queue {
   /**
    * Send a write once; return its answer, or the error after which it is sent again.
    * @param {Write} write
-   * @param {boolean} last whether an answer 500 is final
+   * @param {boolean} last whether a doubtful answer is final
    */
   async #try(write, last) {
     const { tried } = write;
@@ -160,7 +160,7 @@ export class Queue {
       return /** @type {Answer} */ ({ write: { ...write, tried: !!tried }, data: data ?? null });
     } catch (error) {
       const problem = asPlazaError(error);
-      if ((problem.passing && !(last && problem.status === 500)) || problem.status === 401) return problem;
+      if (problem.status === 401 || (problem.doubtful ? !last : problem.passing)) return problem;
       if (tried && problem.status === DELETED && verbs[write.verb]?.method === "DELETE") return { write, data: null };
       const { status, code, title, detail, fields } = problem;
       const errors = Object.entries(fields).map(([pointer, said]) => ({ pointer, code: "", detail: said }));

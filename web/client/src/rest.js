@@ -22,17 +22,22 @@ export function openRest(url, fetch) {
  * @param {string} url
  * @param {Fetch} fetch
  * @param {import("./session.js").Session} session
- * @param {import("./pauses.js").Pauses} pauses
+ * @param {(answered: boolean) => void} reached called after each request
  * @returns {Rest}
  */
-export function sessionRest(url, fetch, session, pauses) {
+export function sessionRest(url, fetch, session, reached) {
   /** @param {Request} request @param {string | null} token */
   const send = async (request, token) => {
     const sent = limited(request.clone());
     if (token) sent.headers.set("Authorization", `Bearer ${token}`);
-    const response = await fetch(sent);
-    pauses.wake(); // what waits for the network need not wait any longer
-    return response;
+    try {
+      const response = await fetch(sent);
+      reached(response.status < 500);
+      return response;
+    } catch (error) {
+      reached(false);
+      throw error;
+    }
   };
   return createClient({
     baseUrl: url.replace(/\/+$/, ""),

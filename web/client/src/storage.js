@@ -83,6 +83,8 @@ export class Kept {
   #prefix;
   /** @type {Map<string, {value: unknown} | null>} what storage did not take; null for what it did not delete */
   #held = new Map();
+  /** @type {Set<string>} keys of what it refused, which is offered again after it has taken something else */
+  #refused = new Set();
   /** Whether all of it would survive a reload. */
   stored = true;
   /** @type {() => void} */
@@ -104,13 +106,13 @@ export class Kept {
   /** @param {string} key @param {unknown} value */
   async set(key, value) {
     this.#held.set(key, { value }); // readable at once, and in memory should storage fail
-    await this.#write(key, () => this.#storage.set(this.#prefix + key, value));
+    await this.#write(key);
   }
 
   /** @param {string} key */
   async delete(key) {
     this.#held.set(key, null);
-    await this.#write(key, () => this.#storage.delete(this.#prefix + key));
+    await this.#write(key);
   }
 
   /** Return the keys that begin with `prefix`, sorted. @param {string} prefix */
@@ -123,20 +125,19 @@ export class Kept {
     return [...keys].sort();
   }
 
-  /** @param {string} key @param {() => unknown} write */
-  async #write(key, write) {
+  /** Offer storage what is held of a key, and after that one thing it refused before. @param {string} key */
+  async #write(key) {
     const held = this.#held.get(key);
+    this.#refused.delete(key);
     try {
-      await this.#ask(write);
+      await this.#ask(() => (held ? this.#storage.set(this.#prefix + key, held.value) : this.#storage.delete(this.#prefix + key)));
       if (this.#held.get(key) === held) this.#held.delete(key); // not changed meanwhile
-      this.#note(![...this.#held.values()].some(Boolean));
+      const [next] = this.#refused;
+      if (next) void this.#write(next);
     } catch {
-      this.#note(false);
+      this.#refused.add(key);
     }
-  }
-
-  /** @param {boolean} stored */
-  #note(stored) {
+    const stored = ![...this.#refused].some((each) => this.#held.get(each));
     if (stored === this.stored) return;
     this.stored = stored;
     this.onchange();

@@ -85,6 +85,25 @@ for (const [how, lose] of [
   });
 }
 
+test("where no socket gets through, REST brings what is new, and the connection says so", async () => {
+  const fay = keep(await person({ ...through, poll_ms: 50 }));
+  const post = await fay.publish({ text: "slowly" });
+  const stores = [opened(fay.post(post.id)), opened(fay.notifications)];
+  await eventually(() => fay.connection.get().state === "online" && stores.every((store) => store.get().status === "ready"));
+  socket.cut();
+  await eventually(() => fay.connection.get().state === "degraded");
+  await bob.like(post.id);
+  await eventually(() => stores[0].get().value.likes === 1 && stores[1].get().unread === 1);
+  await fay.comment(post.id, "sent all the same");
+  rest.cut();
+  await eventually(() => fay.connection.get().state === "offline");
+  rest.restore();
+  await eventually(() => fay.connection.get().state === "degraded");
+  socket.restore();
+  fay.connection.hurry();
+  await eventually(() => fay.connection.get().state === "online");
+});
+
 test("a post that is edited, liked and deleted meanwhile is as it is now", async () => {
   const eve = keep(await person(through));
   const posts = [await bob.publish({ text: "stays" }), await bob.publish({ text: "goes" })];

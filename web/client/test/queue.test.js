@@ -10,16 +10,16 @@ import { eventually } from "./support.js";
 const HOUR_MS = 3600_000;
 
 /** Run the queue of a person with stored writes against `answer`; return what was sent and refused. */
-async function drained(writes, answer) {
+async function drained(writes, answer, problem = (status) => ({ code: `status_${status}` })) {
   const kept = new Kept(memoryStorage(), "");
-  for (const write of writes) await kept.set(`write:u1:${write.at}:${write.key}`, write);
+  for (const write of writes) await kept.set(placed(write), write);
   const sent = [];
   const refused = [];
   const ask = async (_path, { params }) => {
     const key = params.header["Idempotency-Key"];
     sent.push(key);
     const status = answer(key, sent.length);
-    const error = status < 300 ? undefined : { code: `status_${status}` };
+    const error = status < 300 ? undefined : problem(status);
     return { data: {}, error, response: new Response(null, { status }) };
   };
   const queue = new Queue({
@@ -34,9 +34,12 @@ async function drained(writes, answer) {
     refused() {},
   });
   await queue.drain();
-  assert.deepEqual(await kept.keys("write:"), []);
+  const left = writes.filter(({ verb }) => verb === "ofANewerRelease").map(placed);
+  assert.deepEqual(await kept.keys("write:"), left);
   return { sent, refused };
 }
+
+const placed = ({ at, key }) => `write:u1:${at}:${key}`;
 
 function write(key, verb, age_ms, tried) {
   const at = String(Date.now() - age_ms).padStart(16, "0");
@@ -65,6 +68,22 @@ test("a write that is always answered 500 is refused, and the next is sent", asy
 test("a server that is away or restarts refuses nothing", async () => {
   const { sent, refused } = await drained([write("patient", "publish", 1)], (_key, count) => (count > 30 ? 200 : count % 8 ? 500 : 503));
   assert.deepEqual([sent.length, refused], [31, []]);
+});
+
+test("what a proxy says instead of the server refuses nothing at once, and holds up the queue for a while alone", async () => {
+  const page = () => "<h1>Forbidden by policy</h1>";
+  const later = await drained([write("patient", "publish", 1)], (_key, count) => (count > 7 ? 200 : 403), page);
+  assert.deepEqual([later.sent.length, later.refused], [8, []]);
+  const never = await drained([write("bad", "publish", 2), write("good", "publish", 1)], (key) => (key === "bad" ? 403 : 200), page);
+  assert.deepEqual([never.sent.length, never.refused], [9, [["bad", "unknown"]]]);
+});
+
+test("what an older server does not offer is refused at once, and what a newer release wrote stays", async () => {
+  for (const status of [404, 405, 501]) {
+    const newer = write("newer", "ofANewerRelease", 3);
+    const { sent, refused } = await drained([newer, write("new", "publish", 2), write("old", "like", 1)], (key) => (key === "new" ? status : 200));
+    assert.deepEqual([sent, refused], [["new", "old"], [["new", `status_${status}`]]]);
+  }
 });
 
 test("nothing of one person is sent with the token of the next, and redirects are not followed", async () => {

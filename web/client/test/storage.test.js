@@ -4,6 +4,7 @@ import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Kept, indexedDbStorage, memoryStorage } from "../src/storage.js";
+import { eventually } from "./support.js";
 
 function refusing(storage) {
   const full = { ...storage, refuses: false };
@@ -37,6 +38,21 @@ test("storage that is full says so, and what it refused is still there", async (
   storage.refuses = false;
   await kept.set("b", 3);
   assert.deepEqual([kept.stored, changes, await storage.get("server b")], [true, 2, 3]);
+});
+
+test("what storage refused is offered again when it takes something, and a full one is not asked in a loop", async () => {
+  const storage = refusing(memoryStorage());
+  const kept = new Kept(storage, "");
+  storage.refuses = true;
+  for (const key of ["session", "write 1", "write 2"]) await kept.set(key, key);
+  let asked = 0;
+  storage.set = ((set) => (...words) => (asked++, set(...words)))(storage.set);
+  await kept.set("write 3", "write 3");
+  assert.deepEqual([kept.stored, asked], [false, 1]);
+  storage.refuses = false;
+  await kept.delete("write 1");
+  await eventually(() => kept.stored);
+  assert.deepEqual([storage.keys("").sort(), asked], [["session", "write 2", "write 3"], 4]);
 });
 
 test("two servers do not see each other's keys", async () => {
