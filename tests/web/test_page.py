@@ -21,6 +21,7 @@ from support.site import Site, system
 
 from social.accounts import login
 from social.contracts.codec import encode
+from social.contracts.pushes import Push, frame, user_room
 from social.infra import clock
 from social.infra.security import tokens
 from social.infra.store.rows import NOTIFICATIONS, USERS, NotificationRow
@@ -36,9 +37,13 @@ FAULTS = (
     "three_tabs_refresh_at_once",
     "gateway_killed",
     "hostile_text",
-    "refused_storage_and_wrong_clock",
+    "wrong_clocks",
+    "full_storage",
+    "refused_storage",
 )
 ABSENCES = ("jitter_on_a_train", "many_notifications_while_asleep")
+NETWORKS = ("buffering_proxy",)
+RELEASES = ("older_server", "newer_server", "renewed_under_an_open_page", "refused_after_a_reload")
 LOOKS = ("accessible", "budgets")
 SHORT = timedelta(seconds=15)
 
@@ -134,7 +139,7 @@ def group_of(recipient: str, actor: str) -> NotificationRow:
     return {**group, "rev": 1, "due_at": now, "since": now}
 
 
-@pytest.mark.parametrize("scenario", FLOWS + FAULTS + ABSENCES + LOOKS)
+@pytest.mark.parametrize("scenario", FLOWS + FAULTS + ABSENCES + NETWORKS + RELEASES + LOOKS)
 async def test_in_a_browser(
     scenario: str, site: Site, gateway: Gateway, browser: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,8 +163,15 @@ async def test_in_a_browser(
 
         await eventually(all_are_pushed, timeout_s=TIMEOUT_S)
 
+    async def push(username: str, event: str, data: Any) -> None:
+        person = await site.plaza.mongo.one(USERS, {"username": username})
+        assert person
+        pushed = Push("H", clock.millis(clock.now()), "", 0, "", frame(event, data))
+        await site.plaza.pushes.send([(user_room(person["_id"]), pushed.encode())])
+
     helpers = {
         "notify": notify,
+        "push": push,
         "short_tokens": short_tokens,
         "picture": a_picture,
         "kill_gateway": gateway.kill,

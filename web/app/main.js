@@ -3,7 +3,8 @@
 import { render } from "preact";
 import { KEYS } from "./keys.js";
 import { route, to } from "./route.js";
-import { connection, me, plaza, seen, session, toasts, useLive, useMe } from "./state.js";
+import { outdated } from "./release.js";
+import { connection, keeps, me, plaza, seen, session, toasts, useLive, useMe } from "./state.js";
 import { Avatar, Guard, Icon, Person, html, useOnline } from "./ui.js";
 import { Home } from "./views/home.js";
 import { Notifications } from "./views/notifications.js";
@@ -37,7 +38,7 @@ function App() {
 
 function Nav({ view, id }) {
   const { unread, items } = useLive(plaza.notifications);
-  for (const user of items.flatMap(({ actors }) => actors)) seen.set(user.id, user);
+  for (const user of items.flatMap(({ actors = [] }) => actors)) seen.set(user.id, user);
   document.title = `${unread ? `(${unread}) ` : ""}Plaza`;
   const mine = useMe();
   const own = view === "person" && id === me().username;
@@ -55,13 +56,22 @@ function Nav({ view, id }) {
   </nav>`;
 }
 
-/** How the connection is, where that is worth saying. */
+/** How the connection, the storage and the release are, where that is worth saying. */
 function Weather() {
   const { state, waiting, stored } = connection.value;
   const writes = waiting === 1 ? "1 change waits" : `${waiting} changes wait`;
-  const says = state === "offline" ? `You are offline. ${waiting ? `${writes} and will be sent.` : "What you do is kept and sent later."}` : waiting > 0 && state !== "online" ? `Connecting… ${writes}.` : "";
-  const frail = !stored && (state !== "online" || waiting > 0) ? " This browser keeps nothing: leave the page open." : "";
-  return html`<div class="weather" role="status">${says && html`<p><${Icon} name="cloud" /> ${says}${frail}</p>`}</div>`;
+  const says = {
+    offline: `You are offline. ${waiting ? `${writes} and will be sent.` : "What you do is kept and sent later."}`,
+    degraded: "Live updates do not get through this network. What you do is sent, and news are fetched about once a minute.",
+    connecting: waiting > 0 && `Connecting… ${writes}.`,
+  }[state];
+  const frail = !stored || !keeps.value;
+  const costs = waiting ? `${writes} and will be lost` : stored ? "The text you write is lost" : "Your login, and what is not sent yet, are lost";
+  return html`<div class="weather" role="status">
+    ${says && html`<p><${Icon} name="cloud" /> ${says}</p>`}
+    ${frail && html`<p><${Icon} name="close" /> This browser's storage is full or refused. ${costs} when this page closes.</p>`}
+    ${outdated.value && html`<p><${Icon} name="repost" /> Plaza was renewed, and this page is of an earlier release. ${frail && waiting ? "Load it again once everything is sent." : html`<button class="quiet" onClick=${() => location.reload()}>Load it again</button>`}</p>`}
+  </div>`;
 }
 
 /** Beside wide pages: who is here of those you follow, and the way to a second window. */

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { PlazaError, createPlaza } from "plaza-client";
+import { compareRelease } from "./release.js";
 
 const home = new URL(".", location.href).href.replace(/\/$/, "");
 const port = document.querySelector("meta[name=plaza-gateway-port]").content;
@@ -20,7 +21,7 @@ export const plaza = createPlaza({
   url: home,
   realtime: port ? `${location.protocol}//${location.hostname}:${port}` : home,
   fetch: timedFetch,
-  refused: ({ verb }, error) => say(`Something you did earlier was refused (${verb}): ${error.message}`, "bad"),
+  refused: giveBack,
 });
 
 /** Return now by the server's clock: this machine's may be wrong by an hour. */
@@ -44,6 +45,12 @@ const shared = (store) => {
 export const session = shared(plaza.session);
 export const connection = shared(plaza.connection);
 export const me = () => session.value.user;
+
+let [was, connects] = ["", 0];
+connection.subscribe(({ state }) => {
+  if (state === "online" && state !== was && connects++) void compareRelease(); // servers may have been replaced meanwhile
+  was = state;
+});
 
 /** Who is logged in, as their profile has it now: the session knows how it was at the login. */
 export const useMe = () => useLive(plaza.user(me().username)).value ?? me();
@@ -70,8 +77,14 @@ export async function attempt(asked, done) {
     if (done) say(done);
     return answer ?? null;
   } catch (error) {
-    say(error instanceof PlazaError && error.status ? error.message : "The server does not answer.", "bad");
+    say(reason(error), "bad");
   }
+}
+
+/** Return a problem in words for the reader. */
+export function reason(error) {
+  if (!(error instanceof PlazaError) || !error.status) return "The server does not answer.";
+  return [405, 501].includes(error.status) ? "This server does not offer that." : error.message;
 }
 
 /** Ask REST for what has no verb; throws PlazaError. */
@@ -81,10 +94,13 @@ export async function ask(method, path, options = {}) {
   return data;
 }
 
+/** Whether the last small thing was kept: storage may be full, or refused. */
+export const keeps = signal(true);
+
 /** Keep something small for the next visit; a browser that refuses storage forgets it. */
-export const kept = {
+const kept = {
   get: (key) => tried(() => localStorage.getItem(`plaza.${key}`)) ?? "",
-  set: (key, value) => tried(() => (value ? localStorage.setItem(`plaza.${key}`, value) : localStorage.removeItem(`plaza.${key}`))),
+  set: (key, value) => (keeps.value = tried(() => ((value ? localStorage.setItem(`plaza.${key}`, value) : localStorage.removeItem(`plaza.${key}`)), true)) ?? false),
 };
 
 function tried(act) {
@@ -101,3 +117,33 @@ theme.subscribe((value) => {
   if (value) document.documentElement.dataset.theme = value;
   else delete document.documentElement.dataset.theme;
 });
+
+const drafts = new Map();
+
+/** A text that is being written, as a signal that survives a reload. */
+function draft(name) {
+  if (!drafts.has(name)) {
+    const text = signal(kept.get(`draft.${name}`));
+    drafts.set(name, text);
+    text.subscribe((now) => now !== kept.get(`draft.${name}`) && kept.set(`draft.${name}`, now));
+  }
+  return drafts.get(name);
+}
+
+/** The draft of a post, or of a comment on one: its text, and functions that change it and put back a text that was refused. */
+export function useDraft(post_id, parent) {
+  const text = draft(nameOf(me().id, post_id, parent));
+  return [text.value, (now) => (text.value = now), (refused) => putBack(text, refused)];
+}
+
+/** Put a text into a draft, without losing what was written there meanwhile. */
+const putBack = (draft, text) => (draft.value = [text, draft.value].filter(Boolean).join("\n\n"));
+
+const nameOf = (user_id, post_id, parent) => [user_id, post_id, parent].filter(Boolean).join(".");
+
+/** Say that a write of before a reload was refused, and put its text back where it can be sent again. */
+function giveBack({ verb, user_id, args: { text, post_id, parent_id } }, error) {
+  const comment = verb === "comment";
+  say(`Something you did earlier was refused (${verb}): ${reason(error)}${text ? ` Its text is back ${comment ? "below its post" : "at Home"}.` : ""}`, "bad");
+  if (text) putBack(draft(comment ? nameOf(user_id, post_id, parent_id) : user_id), text);
+}

@@ -5,13 +5,17 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import htm from "htm";
 import { icons } from "./icons.js";
 import { to } from "./route.js";
-import { minute, now, plaza, seen, served, useLive } from "./state.js";
+import { compareRelease } from "./release.js";
+import { minute, now, plaza, reason, seen, served, useLive } from "./state.js";
 
 export const html = htm.bind(h);
 
 export function Icon({ name, filled }) {
   return html`<svg class=${`icon ${filled ? "filled" : ""}`} viewBox="0 0 24 24" aria-hidden="true"><path d=${icons[name]} /></svg>`;
 }
+
+/** Stands for a person whom the server does not name. */
+export const NOBODY = { id: "", username: "", display_name: "Somebody", avatar_url: null };
 
 /** A person's picture, or their initials on a colour that is always theirs. */
 export function Avatar({ user, size = "m", online = false }) {
@@ -37,16 +41,17 @@ export function Person({ user, children, online }) {
   </div>`;
 }
 
+const LINKS = { hashtag: to.tag, mention: (username) => to.person({ username }) };
+
 /** A text with its mentions, hashtags and web addresses as links; everything else stays text. */
 export function Text({ text, entities = [] }) {
   const letters = [...text];
   const parts = [];
   let at = 0;
   for (const { kind, start, end, key } of [...entities].sort((one, other) => one.start - other.start)) {
-    if (start < at || end > letters.length) continue;
+    if (start < at || end > letters.length || !LINKS[kind]) continue;
     const named = letters.slice(start, end).join("");
-    const href = kind === "hashtag" ? to.tag(key) : to.person({ username: key });
-    parts.push(...addresses(letters.slice(at, start).join("")), html`<a href=${href}>${named}</a>`);
+    parts.push(...addresses(letters.slice(at, start).join("")), html`<a href=${LINKS[kind](key)}>${named}</a>`);
     at = end;
   }
   parts.push(...addresses(letters.slice(at).join("")));
@@ -64,7 +69,8 @@ const STEPS = [[60, "s"], [60, " min"], [24, " h"], [7, " d"]];
 /** How long ago, by the server's clock. */
 export function Time({ at }) {
   void minute.value;
-  const date = new Date(at);
+  const date = new Date(at ?? NaN);
+  if (Number.isNaN(Number(date))) return null;
   let passed = Math.max(0, (now() - date) / 1000);
   let shown = "";
   for (const [size, unit] of STEPS) {
@@ -104,25 +110,30 @@ export const Skeleton = ({ rows = 3 }) => html`<div class="skeletons" role="stat
   ${Array.from({ length: rows }, () => html`<div class="skeleton"><i></i><div><i></i><i></i><i></i></div></div>`)}
 </div>`;
 
-export const Failure = ({ error, again }) => html`<div class="empty" role="alert">
-  <${Icon} name="cloud" /><h2>This did not load</h2><p>${error?.message ?? "The server does not answer."}</p>
-  ${again && html`<button class="quiet" onClick=${again}>Try again</button>`}
-</div>`;
+export function Failure({ error, again }) {
+  useEffect(() => error?.code === "unexpected_answer" && void compareRelease(), [error]);
+  return html`<div class="empty" role="alert">
+    <${Icon} name="cloud" /><h2>This did not load</h2><p>${error?.says ?? reason(error)}</p>
+    ${again && html`<button class="quiet" onClick=${again}>Try again</button>`}
+  </div>`;
+}
 
 /** An item of a list, drawn again only when it is another: a long list changes one item at a time. */
 class Row extends Component {
   shouldComponentUpdate = ({ of }) => of !== this.props.of;
   render({ of, draw }) {
-    return html`<div class="item">${draw(of)}</div>`;
+    return html`<div class="item"><${Guard} small><${Drawn} of=${of} draw=${draw} /><//></div>`;
   }
 }
+
+const Drawn = ({ of, draw }) => draw(of);
 
 /** A list store: its items, what to show when there are none, and more of them as the reader scrolls. */
 export function Items({ store, item, empty, rows }) {
   const { items, more, status, error } = useLive(store);
   if (!items.length && status === "loading") return html`<${Skeleton} rows=${rows} />`;
   if (!items.length && status !== "ready") return html`<${Failure} error=${error} again=${() => store.refresh()} />`;
-  return html`${items.length ? items.map((each) => html`<${Row} key=${each.id} of=${each} draw=${item} />`) : empty}
+  return html`${items.length ? items.map((each) => html`<${Row} key=${each?.id} of=${each} draw=${item} />`) : empty}
     ${more && html`<${More} store=${store} />`}`;
 }
 
@@ -181,9 +192,11 @@ export class Guard extends Component {
   static getDerivedStateFromError = (error) => ({ error });
   componentDidCatch(error) {
     console.error(error);
+    void compareRelease(); // the server may be newer than this page
   }
-  render({ children }, { error }) {
-    return error ? html`<${Failure} error=${{ message: "This view failed. Your data are safe." }} again=${() => this.setState({ error: null })} />` : children;
+  render({ children, small }, { error }) {
+    if (error && small) return html`<p class="none">This version of the page cannot show this.</p>`;
+    return error ? html`<${Failure} error=${{ says: "This view failed. Your data are safe." }} again=${() => this.setState({ error: null })} />` : children;
   }
 }
 

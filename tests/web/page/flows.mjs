@@ -163,6 +163,7 @@ export async function people(stage) {
 }
 
 export async function sessions_and_windows(stage) {
+  stage.allow(/Failed to load resource/, /ERR_|WebSocket connection/); // it goes offline once
   const ada = await stage.join("ada_tabs");
   await stage.post(ada, "count me");
   const other = await stage.window({ context: ada.context_ });
@@ -192,6 +193,19 @@ export async function sessions_and_windows(stage) {
   await second.waitForSelector(".self:has-text('bob_second')", { state: "attached" });
   await first.reload();
   await first.waitForSelector(".self:has-text('ada_first')");
+  await first.context_.setOffline(true);
+  for (const page of [first, second]) {
+    await page.goto(`${stage.url}#/`);
+    const name = page === first ? "ada_first" : "bob_second";
+    await page.fill("#compose", `by ${name}`);
+    await page.click(".compose .primary");
+    await page.waitForSelector(`.post.pending:has-text('by ${name}')`);
+  }
+  await first.context_.setOffline(false);
+  for (const [page, name] of [[first, "ada_first"], [second, "bob_second"]]) {
+    await page.waitForSelector(`.post:not(.pending):has(header:has-text('@${name}')):has-text('by ${name}')`);
+    assert.equal(await page.locator(".post").count(), 1, "of oneself alone");
+  }
 }
 
 export async function keyboard(stage) {

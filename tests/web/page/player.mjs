@@ -5,9 +5,11 @@ import * as absences from "./absences.mjs";
 import * as faults from "./faults.mjs";
 import * as flows from "./flows.mjs";
 import * as looks from "./looks.mjs";
+import * as networks from "./networks.mjs";
+import * as releases from "./releases.mjs";
 
 const PATIENCE_MS = 90_000; // on a machine that does much else
-const scenarios = { ...flows, ...faults, ...absences, ...looks };
+const scenarios = { ...flows, ...faults, ...absences, ...looks, ...networks, ...releases };
 const browser = await chromium.launch({
   executablePath: process.argv[2],
   timeout: PATIENCE_MS,

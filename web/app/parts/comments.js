@@ -2,8 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { to } from "../route.js";
-import { attempt, me, plaza, seen, useLive, useMe } from "../state.js";
-import { Avatar, Empty, Items, Menu, Text, Time, html } from "../ui.js";
+import { attempt, me, plaza, seen, useDraft, useLive, useMe } from "../state.js";
+import { Avatar, Empty, Items, Menu, NOBODY, Text, Time, html } from "../ui.js";
 import { Action, Edit, report } from "./post.js";
 
 const EVERY_MS = 2_500; // how often others are shown that somebody is writing
@@ -23,7 +23,7 @@ export function Comments({ post_id }) {
 
 /** A form for a comment, or for a reply where `parent` is given. */
 function Write({ post_id, parent, close }) {
-  const [text, setText] = useState("");
+  const [text, setText, putBack] = useDraft(post_id, parent);
   const [told, setTold] = useState(-EVERY_MS);
   const write = ({ target }) => {
     setText(target.value);
@@ -36,7 +36,7 @@ function Write({ post_id, parent, close }) {
     if (!text.trim()) return;
     setText("");
     const sent = await attempt(plaza.comment(post_id, text, parent ? { parent } : {}));
-    if (sent === undefined) setText(text);
+    if (sent === undefined) putBack(text);
     else close?.();
   };
   const name = parent ? `reply-${parent}` : "text";
@@ -57,7 +57,8 @@ function Typing({ post_id }) {
 function Comment({ comment }) {
   const [open, setOpen] = useState(false);
   const [mode, setMode] = useState("");
-  const { author, id, post_id, pending } = comment;
+  const { id, post_id, pending } = comment;
+  const author = comment.author ?? NOBODY;
   const close = () => setMode("");
   const like = () => attempt(comment.liked ? plaza.unlikeComment(id) : plaza.likeComment(id));
   return html`<article class=${`comment ${pending ? "pending" : ""}`} aria-label=${`Comment by ${author.display_name}`}>

@@ -1,19 +1,17 @@
 // Writing a post: text, up to four pictures with descriptions, and who may see it.
 
 import { useRef, useState } from "preact/hooks";
-import { attempt, kept, me, plaza, say, useMe } from "../state.js";
+import { attempt, plaza, say, useDraft, useMe } from "../state.js";
 import { Avatar, Icon, html } from "../ui.js";
 
 const MOST = 4;
 
 export function Compose() {
   const mine = useMe();
-  const draft = `draft.${me().id}`;
-  const [text, setText] = useState(kept.get(draft));
+  const [text, write, putBack] = useDraft();
   const [pictures, setPictures] = useState([]);
   const [visibility, setVisibility] = useState("public");
   const files = useRef();
-  const write = (value) => (setText(value), kept.set(draft, value));
 
   const add = (chosen) => {
     const images = [...chosen].filter(({ type }) => type.startsWith("image/"));
@@ -31,7 +29,7 @@ export function Compose() {
     setPictures([]);
     const media = await attempt(Promise.all(sent.pictures.map(({ file, alt }) => plaza.upload(file, { alt }))));
     const post = media && (await attempt(plaza.publish({ text: sent.text, media: media.map(({ id }) => id), visibility })));
-    if (!post) return void (write(sent.text), setPictures(sent.pictures)); // nothing that was written is lost
+    if (!post) return void (putBack(sent.text), setPictures((now) => [...sent.pictures, ...now].slice(0, MOST))); // nothing that was written is lost
     for (const { url } of sent.pictures) URL.revokeObjectURL(url);
   };
 

@@ -3,11 +3,12 @@
 import { useState } from "preact/hooks";
 import { go, to } from "../route.js";
 import { ask, attempt, me, plaza, served } from "../state.js";
-import { Avatar, Icon, Menu, Text, Time, html } from "../ui.js";
+import { Avatar, Icon, Menu, NOBODY, Text, Time, html } from "../ui.js";
 
 export function Post({ post, whole = false }) {
   const [editing, setEditing] = useState(false);
-  const { author } = post;
+  const { media = [] } = post;
+  const author = post.author ?? NOBODY;
   const open = (event) => whole || post.pending || event.target.closest("a,button,summary,textarea,details") || String(getSelection()) || go(`post/${post.id}`);
   return html`<article class=${`post ${whole ? "whole" : ""} ${post.pending ? "pending" : ""}`} data-post=${post.id} tabindex=${whole ? null : 0}
       aria-label=${`Post by ${author.display_name}`} onClick=${open} onKeyDown=${({ key, target, currentTarget }) => key === "Enter" && target === currentTarget && go(`post/${post.id}`)}>
@@ -21,7 +22,7 @@ export function Post({ post, whole = false }) {
     </header>
     ${editing ? html`<${Edit} text=${post.text} save=${(text) => plaza.editPost(post.id, text, { rev: post.rev })} close=${() => setEditing(false)} />`
       : post.text && html`<${Text} ...${post} />`}
-    ${post.media.length > 0 && html`<div class=${`pictures of-${post.media.length}`}>${post.media.map((each) => html`<${Picture} key=${each.id} picture=${each} alone=${post.media.length === 1} />`)}</div>`}
+    ${media.length > 0 && html`<div class=${`pictures of-${media.length}`}>${media.map((each) => html`<${Picture} key=${each.id} picture=${each} alone=${media.length === 1} />`)}</div>`}
     ${!post.pending && html`<${Actions} post=${post} whole=${whole} />`}
   </article>`;
 }
@@ -37,7 +38,7 @@ function Picture({ picture, alone }) {
 const DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~";
 
 /** The average colour of a picture, which its blurhash has in its third to sixth digit. */
-function colour(blurhash) {
+function colour(blurhash = "") {
   const value = [...blurhash.slice(2, 6)].reduce((sum, digit) => sum * 83 + DIGITS.indexOf(digit), 0);
   return `rgb(${value >> 16} ${(value >> 8) & 255} ${value & 255})`;
 }
@@ -61,7 +62,8 @@ export function Action({ name, label, count, on, act }) {
 }
 
 function PostMenu({ post, edit }) {
-  const { author, id } = post;
+  const { id } = post;
+  const author = post.author ?? NOBODY;
   const share = () => attempt(navigator.clipboard.writeText(new URL(to.post(id), location.href).href), "Link copied.");
   return html`<${Menu} label="More about this post">
     <button onClick=${share}>Copy link</button>

@@ -20,14 +20,15 @@ export function Notifications() {
 
 function Notification({ it }) {
   const [icon, says] = KINDS[it.type] ?? ["bell", "did something"];
-  const [first] = it.actors;
-  const others = it.count - 1;
-  const what = ["like", "mention"].includes(it.type) ? ` ${it.target.kind}` : "";
+  const { actors = [], count = 1 } = it;
+  const [first] = actors;
+  const others = count - 1;
+  const what = ["like", "mention"].includes(it.type) ? ` ${it.target?.kind ?? "post"}` : "";
   const href = it.type === "follow_request" ? "#/requests" : it.post_id ? to.post(it.post_id) : first ? to.person(first) : "#/notifications";
   const read = () => it.read_at || attempt(plaza.markRead({ ids: [it.id] }));
   return html`<a class=${`notification ${it.read_at ? "" : "unread"}`} href=${href} onClick=${read}>
     <span class=${`kind kind-${icon}`}><${Icon} name=${icon} filled=${icon === "heart"} /></span>
-    <span><span class="faces">${it.actors.slice(0, 5).map((user) => html`<${Avatar} key=${user.id} user=${user} size="s" />`)}</span>
+    <span><span class="faces">${actors.slice(0, 5).map((user) => html`<${Avatar} key=${user.id} user=${user} size="s" />`)}</span>
       <span><b>${first?.display_name ?? "Somebody"}</b>${others > 0 && ` and ${others} ${others === 1 ? "other" : "others"}`} ${says}${what} <small><${Time} at=${it.updated_at} /></small></span></span>
     ${!it.read_at && html`<i class="dot" role="img" aria-label="Unread"></i>`}
   </a>`;

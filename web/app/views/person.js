@@ -29,7 +29,7 @@ export function PersonView({ id: username, more: tab }) {
 }
 
 const Tab = ({ username, tab, now, count, children }) =>
-  html`<a href=${`#/@${encodeURIComponent(username)}${tab && `/${tab}`}`} aria-current=${now === tab ? "page" : null}>${children} <small>${count.toLocaleString()}</small></a>`;
+  html`<a href=${`#/@${encodeURIComponent(username)}${tab && `/${tab}`}`} aria-current=${now === tab ? "page" : null}>${children} <small>${count?.toLocaleString()}</small></a>`;
 
 function Profile({ person }) {
   const own = person.id === me()?.id;
@@ -41,19 +41,21 @@ function Profile({ person }) {
     <h2>${person.display_name} ${person.private && html`<${Icon} name="lock" />`}</h2>
     <small>@${person.username}${between?.followed_by ? " · follows you" : ""}${online ? " · online" : ""}</small>
     ${person.bio && html`<p class="text" dir="auto">${person.bio}</p>`}
-    ${person.links.length > 0 && html`<p class="links">${person.links.map(({ title, url }) => html`<a href=${/^https?:/.test(url) ? url : null} target="_blank" rel="noopener noreferrer nofollow ugc">${title}</a>`)}</p>`}
+    ${person.links?.length > 0 && html`<p class="links">${person.links.map(({ title, url }) => html`<a href=${/^https?:/.test(url) ? url : null} target="_blank" rel="noopener noreferrer nofollow ugc">${title}</a>`)}</p>`}
     <small>Here since ${new Date(person.created_at).toLocaleDateString(undefined, { month: "long", year: "numeric" })}</small>
   </section>`;
 }
 
 export function Follow({ person }) {
-  const { username, relationship: between, private: by_request } = person;
+  const { username, private: by_request } = person;
+  const between = person.relationship ?? {};
   if (between.blocking) return html`<button class="quiet" onClick=${() => attempt(plaza.unblock(username))}>Unblock</button>`;
   if (between.following || between.requested) return html`<button class="quiet" onClick=${() => attempt(plaza.unfollow(username))}>${between.following ? "Following" : "Requested"}</button>`;
   return html`<button class="primary" onClick=${() => attempt(plaza.follow(username))}>${by_request ? "Ask to follow" : "Follow"}</button>`;
 }
 
-function Between({ person: { id, username, relationship: between } }) {
+function Between({ person: { id, username, relationship } }) {
+  const between = relationship ?? {};
   const block = () => confirm(`Block @${username}? Neither of you will see the other.`) && attempt(plaza.block(username), "Blocked.").then(() => go(""));
   return html`<${Menu} label="More about this person">
     ${between.muting ? html`<button onClick=${() => attempt(plaza.unmute(username), "Unmuted.")}>Unmute</button>` : html`<button onClick=${() => attempt(plaza.mute(username), "Muted.")}>Mute</button>`}

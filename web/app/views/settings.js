@@ -39,7 +39,7 @@ function ProfileForm({ person }) {
     await plaza.editProfile({ display_name, bio: bio || null, links, private: form.elements.private.checked });
     say("Saved.");
   };
-  const [link = { title: "", url: "" }] = person.links;
+  const [link = { title: "", url: "" }] = person.links ?? [];
   return html`<${Form} button="Save" send=${send} fields=${[
     { name: "display_name", label: "Name", defaultValue: person.display_name, required: true, maxlength: 50 },
     { name: "bio", label: "About you", as: "textarea", rows: 3, defaultValue: person.bio ?? "", maxlength: 500 },
