@@ -145,7 +145,7 @@ export class Feed extends List {
         if (this._hub.connection.connected) this.#growLater(AGAIN_MS); // else all is fetched when it is back
       }
     }
-    await this._watch();
+    await this._entering(this._watch());
   }
 
   /** @param {{items: FeedPost[], prev?: string | null}} page @returns {Timeline} */

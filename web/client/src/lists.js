@@ -98,7 +98,7 @@ export class List extends Live {
   _joined(fetched, known) {
     const { kind } = this._asked;
     if (!kind || !fetched.items.length) return fetched;
-    queueMicrotask(() => void this._watch());
+    queueMicrotask(() => void this._entering(this._watch()));
     const before = new Map(known.items.map((item) => [item["id"], item]));
     const items = fetched.items.map((item) => {
       const old = before.get(item["id"]);

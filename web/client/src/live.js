@@ -111,6 +111,11 @@ export class Live extends Store {
     return true;
   }
 
+  /** Fetch again after a while where it could not enter all of its rooms. @param {Promise<boolean>} entered */
+  async _entering(entered) {
+    if (!(await entered) && this._hub.connection.connected) later(() => this.#active && void this.refresh(), UNWATCHED_MS);
+  }
+
   /** Leave its rooms. */
   _leave() {}
 
@@ -207,8 +212,7 @@ export class Live extends Store {
   async #fetchOnce() {
     try {
       const fetching = async () => {
-        const entered = await this._enter();
-        if (!entered && this._hub.connection.connected) later(() => this.#active && this.refresh(), UNWATCHED_MS);
+        await this._entering(this._enter());
         return this._fetch();
       };
       await this._ask(fetching, (fetched) => {

@@ -1,4 +1,4 @@
-// A server of another release: what a store does not know changes nothing, and what it cannot read is fetched again.
+// Stores and a server that is made up: of another release, whose news change nothing or are fetched, or slow to open a room.
 
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -99,5 +99,23 @@ test("a server without /v1/sync has its notifications fetched anew", async () =>
   answers["/v1/notifications"] = { items: [], next: null, unread: 0, offset: "epoch.2" };
   notifications.connected(false);
   await eventually(() => notifications.get().items.length === 0);
+  hub.pauses.close();
+});
+
+test("a list that is not in the rooms of its new items is fetched again after a while", async (context) => {
+  const { hub, stores: [feed] } = await world(ANSWERS);
+  let asked = 0;
+  const { GET } = hub.rest;
+  hub.rest.GET = (path) => (asked += path === "/v1/feed", GET(path));
+  const [entered, late] = [async () => true, async () => false];
+  const answers = [entered, late]; // to the rooms of what it had, and of what it fetched
+  hub.rooms.posts = () => (answers.shift() ?? entered)();
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  await feed.refresh();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([asked, answers.length], [1, 0]);
+  context.mock.timers.tick(5_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(asked, 2);
   hub.pauses.close();
 });
