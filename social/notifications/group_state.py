@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import datetime
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from social.contracts.notifications import NotificationType
 from social.infra import clock
@@ -15,9 +15,6 @@ DUE: tuple[Literal["due_at", "since", "trace"], ...] = (
     "trace",
 )  # kept until its recipient was notified: when that is, what happened first, by what request
 KEPT_ACTORS = 32  # the newest, of whom some may be hidden, or leave, before the facts are asked who else there is
-
-Written = Literal["actors", "count", "rev", "told", "updated_at", "removed_at", "hidden", "due_at", "since", "trace"]
-WRITTEN: tuple[Written, ...] = get_args(Written)
 
 
 class Trigger(NamedTuple):
@@ -94,8 +91,12 @@ def mark_notified(group: NotificationRow, *, shown: bool) -> None:
         group["hidden"] = True
 
 
-def change(group: NotificationRow) -> Document:
-    """Return the update that leaves a group as it is here."""
-    kept: Document = {name: group[name] for name in WRITTEN if name in group}
-    kept |= {"open": True, "slot": slot_of(group)} if group.get("open") else {}
-    return {"$set": kept, "$unset": dict.fromkeys({"open", "slot", *WRITTEN} - set(kept), "")}
+def stored(group: NotificationRow) -> NotificationRow:
+    """Return a group as it is stored: only an open one has a slot."""
+    row = group.copy()
+    if row.get("open"):
+        row["slot"] = slot_of(row)
+    else:
+        row.pop("open", None)
+        row.pop("slot", None)
+    return row

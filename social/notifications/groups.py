@@ -188,8 +188,8 @@ class GroupChanges:
         for group in changed:
             if group["_id"] in self._read:
                 rev, read_at = self._read[group["_id"]]
-                unchanged = {"_id": group["_id"], "rev": rev, "read_at": read_at}
-                self._tx.update(NOTIFICATIONS, unchanged, group_state.change(group))
+                unchanged = {"rev": rev, "read_at": read_at}
+                self._tx.replace(NOTIFICATIONS, group_state.stored(group), unchanged=unchanged)
         self._tx.insert(NOTIFICATIONS, *(group for group in changed if group["_id"] not in self._read))
 
     def _write_facts(self) -> None:

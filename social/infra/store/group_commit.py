@@ -20,7 +20,7 @@ from social.contracts.problems import Unavailable
 from social.infra.observe import metrics
 from social.infra.store import store_transaction
 from social.infra.store.errors import conflicts, may_succeed_apart, transient, translate_errors
-from social.infra.store.store_transaction import Command, Rejected
+from social.infra.store.store_transaction import GUARDED, Command, Rejected
 from social.infra.store.transaction import Kind, Transaction, Write
 
 # Store transactions of a process at once. With two the groups are half as large: a like at 4 at once cost 50 % more
@@ -58,7 +58,7 @@ class Unit:
     def __post_init__(self) -> None:
         self.keys = [(each.collection, each.key) for each in self.writes if each.key is not None]
         self.size = sum(each.size for each in self.writes)
-        self.guarded = any(each.kind in ("update", "delete") for each in self.writes)
+        self.guarded = any(each.kind in GUARDED for each in self.writes)
 
     def settle(self, error: Exception | None = None) -> None:
         """Complete the caller's future, unless the caller has gone."""

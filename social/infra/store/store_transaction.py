@@ -8,7 +8,7 @@ API builds the same at a higher price.
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,11 @@ DURABLE = WriteConcern(w="majority", j=True)
 ASK_AGAIN_S = 0.05  # between two attempts to learn whether a commit took effect whose answer was lost
 ABORT_S = 0.5  # others wait for the thread, and the store aborts an open transaction by its own deadline
 
+GUARDED: frozenset[Kind] = frozenset({"update", "replace", "delete"})  # writes that must find their documents
 VERBS = {
     "insert": ("insert", "documents"),
     "update": ("update", "updates"),
+    "replace": ("update", "updates"),
     "touch": ("update", "updates"),
     "delete": ("delete", "deletes"),
     "clear": ("delete", "deletes"),
@@ -36,7 +38,7 @@ VERBS = {
 
 @dataclass(slots=True)
 class Command:
-    """Writes of a kind to a collection; `statements` are documents, or statements of the wire's commands."""
+    """Writes of a kind to a collection; `statements` are documents, replacements, or statements of the wire."""
 
     kind: Kind
     collection: str
@@ -62,20 +64,46 @@ def run(client: Any, database: Any, commands: Sequence[Command], within_s: float
     try:
         with pymongo.timeout(within_s):
             session.start_transaction(read_concern=ReadConcern("local"), write_concern=DURABLE)
-            answers = exchange(
-                client, database.name, [*map(_message, commands)], database.codec_options, session=session
-            )
-            for at, (command, answer) in enumerate(zip(commands, answers, strict=True)):
-                accept(command, answer, at)
+            messages = [message for command in commands for message in _messages(command)]
+            answers = iter(exchange(client, database.name, messages, database.codec_options, session=session))
+            for at, command in enumerate(commands):
+                if command.kind == "replace":
+                    _compare(command, next(answers), at)
+                accept(command, next(answers), at)
             commit(session, until)
     finally:
         with contextlib.suppress(PyMongoError), pymongo.timeout(ABORT_S):
             session.end_session()  # which aborts an open transaction
 
 
-def _message(command: Command) -> dict[str, Any]:
+def _messages(command: Command) -> Iterator[dict[str, Any]]:
+    """Yield the messages of a command: before documents are replaced, those there are read in the same snapshot.
+
+    A document that somebody else changes after that snapshot is a write conflict.
+    """
+    if command.kind == "replace":
+        ids = [each["document"]["_id"] for each in command.statements]
+        fields = dict.fromkeys((name for each in command.statements for name in each["unchanged"]), 1)
+        where, size = {"_id": {"$in": ids}}, len(ids)
+        yield {
+            "find": command.collection,
+            "filter": where,
+            "projection": fields,
+            "batchSize": size + 1,
+            "singleBatch": True,
+        }
     verb, field = VERBS[command.kind]
-    return {verb: command.collection, field: _merged(command), "ordered": True}
+    yield {verb: command.collection, field: _merged(command), "ordered": True}
+
+
+def _compare(command: Command, answer: dict[str, Any], at: int) -> None:
+    """Raise Rejected where a document that is to be replaced is gone, or has a field that is not as it was read."""
+    check(answer)
+    found = {each["_id"]: each for each in answer["cursor"]["firstBatch"]}
+    for number, statement in enumerate(command.statements):
+        there = found.get(statement["document"]["_id"])
+        if there is None or any(there.get(name) != value for name, value in statement["unchanged"].items()):
+            raise Rejected(at, number)
 
 
 def accept(command: Command, answer: dict[str, Any], at: int) -> None:
@@ -83,9 +111,10 @@ def accept(command: Command, answer: dict[str, Any], at: int) -> None:
     check(answer)
     for error in answer.get("writeErrors", ()):
         if error["code"] == DUPLICATE_KEY:
-            raise Rejected(at, error["index"], index_of(error))
+            one_each = len(_merged(command)) == len(command.statements)
+            raise Rejected(at, error["index"] if one_each else None, index_of(error))
         raise WriteError(error.get("errmsg", ""), error["code"], error)
-    expected = len(command.statements) if command.kind in ("update", "delete") else 0
+    expected = len(command.statements) if command.kind in GUARDED else 0
     if expected and answer["n"] != expected:
         raise Rejected(at)
 
@@ -103,12 +132,41 @@ def commit(session: Any, until: float) -> None:
 
 
 def _merged(command: Command) -> list[Any]:
-    """Return the statements as they are sent: deletes with one condition and different ids become one."""
-    if command.kind != "delete":
-        return command.statements
-    asked = [dict(each["q"]) for each in command.statements]
+    """Return the statements as they are sent; several that say the same of different ids become one."""
+    match command.kind:
+        case "replace":
+            documents = [each["document"] for each in command.statements]
+            return [{"q": {"_id": each["_id"]}, "u": each} for each in documents]
+        case "touch":
+            return _merged_touches(command.statements)
+        case "delete":
+            return _merged_deletes(command.statements)
+    return command.statements
+
+
+def _merged_deletes(statements: list[Any]) -> list[Any]:
+    asked = [dict(each["q"]) for each in statements]
     ids = [each.pop("_id") for each in asked]
     if any(each != asked[0] for each in asked):
-        return command.statements
+        return statements
     # The ids come first: after an equality the embedded store does not use them.
     return [{"q": {"_id": {"$in": ids}, **asked[0]}, "limit": 0}]
+
+
+def _merged_touches(statements: list[Any]) -> list[Any]:
+    """Merge equal changes of documents that are named by their ids alone, as counts of many posts by one are.
+
+    A document that is named twice is changed twice, in order: then nothing is merged.
+    """
+    ids = [each["q"].get("_id") for each in statements]
+    named = all(isinstance(id_, str) and len(each["q"]) == 1 for id_, each in zip(ids, statements, strict=True))
+    if not named or len(set(ids)) < len(ids) or any(each.get("upsert") or each.get("multi") for each in statements):
+        return statements
+    alike: list[tuple[Any, list[str]]] = []
+    for id_, each in zip(ids, statements, strict=True):
+        same = next((those for change, those in alike if change == each["u"]), None)
+        if same is None:
+            alike.append((each["u"], [id_]))
+        else:
+            same.append(id_)
+    return [{"q": {"_id": {"$in": those}}, "u": change, "multi": True} for change, those in alike]
