@@ -64,8 +64,8 @@ def run(client: Any, database: Any, commands: Sequence[Command], within_s: float
     try:
         with pymongo.timeout(within_s):
             session.start_transaction(read_concern=ReadConcern("local"), write_concern=DURABLE)
-            messages = [message for command in commands for message in _messages(command)]
-            answers = iter(exchange(client, database.name, messages, database.codec_options, session=session))
+            sent = [message for command in commands for message in messages(command)]
+            answers = iter(exchange(client, database.name, sent, database.codec_options, session=session))
             for at, command in enumerate(commands):
                 if command.kind == "replace":
                     _compare(command, next(answers), at)
@@ -76,7 +76,7 @@ def run(client: Any, database: Any, commands: Sequence[Command], within_s: float
             session.end_session()  # which aborts an open transaction
 
 
-def _messages(command: Command) -> Iterator[dict[str, Any]]:
+def messages(command: Command) -> Iterator[dict[str, Any]]:
     """Yield the messages of a command: before documents are replaced, those there are read in the same snapshot.
 
     A document that somebody else changes after that snapshot is a write conflict.
