@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -71,47 +71,47 @@ def huge_avif() -> bytes:
     return file[:at] + struct.pack(">II", 16_000, 16_000) + file[at + 8 :]
 
 
-HARMFUL = {
-    "a pixel bomb": (png(50_000, 50_000, zlib.compress(bytes(1_000_000), 9)), "too_many_pixels"),
-    "a bomb that is just too large": (png(7_747, 7_747, zlib.compress(bytes(1_000_000), 9)), "too_many_pixels"),
-    "one very long line": (png(20_000_000, 1, zlib.compress(bytes(1_000), 9)), "too_many_pixels"),
-    "a WebP that says it is huge": (
-        b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + b"\xff\x3f\0\xff\x3f\0",
-        "too_many_pixels",
-    ),
-    "no size at all": (png(0, 0, b""), "not_a_picture"),
-    "a GIF of 10,000 frames": (gif(10_000), "too_many_frames"),
-    "a GIF of many megapixels in all its frames": (flicker(200, 360), "too_many_pixels"),
-    "a script that says GIF": (b"GIF89a/*" + b"\0" * 20 + b"*/=1;" + SCRIPT, "not_a_picture"),
-    "a page": (b"<!doctype html>" + SCRIPT, "not_a_picture"),
-    "a drawing with a script": (b'<svg xmlns="http://www.w3.org/2000/svg">' + SCRIPT + b"</svg>", "not_a_picture"),
-    "an archive": (zipped(), "not_a_picture"),
-    "a video": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(2_000), "not_a_picture"),
-    "a HEIC of nothing": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2_000), "not_a_picture"),
-    "an AVIF that says it is huge": (huge_avif(), "too_many_pixels"),
-    "a BMP": (picture("BMP"), "not_a_picture"),
-    "a TIFF": (picture("TIFF"), "not_a_picture"),
-    "an EPS, which is a program": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_a_picture"),
-    "the beginning of a JPEG and nothing else": (b"\xff\xd8\xff" + bytes(50), "not_a_picture"),
-    "a JPEG without a pixel": (_before(b"\xff\xda\0\x0c", noise((300, 300), "JPEG"), 14), "broken"),
-    "a PNG without a pixel": (_before(b"IDAT", noise((300, 300)), 4), "broken"),
-    "a GIF without a pixel": (_before(b",", gif(1), 10), "not_a_picture"),
-    "half a WebP": (noise((300, 300), "WEBP")[:9_000], "broken"),
-    "a PNG whose pixels are no pixels": (png(100, 100, b"not packed at all"), "broken"),
-    "a picture and an archive": (picture() + zipped(), "more_than_a_picture"),
-    "an archive that something follows": (picture("JPEG") + b"PK" + zipped() + b"etc.", "more_than_a_picture"),
-    "a picture and a page": (picture("GIF") + SCRIPT.upper(), "more_than_a_picture"),
-    "a drawing behind a picture": (picture() + b"<svg version='1.1' xmlns='x'>", "more_than_a_picture"),
-    "a program behind a picture": (picture("WEBP") + b"<?PHP system(1);", "more_than_a_picture"),
-    "a picture and a document": (picture("JPEG") + b"%PDF-1.7\n", "more_than_a_picture"),
-    "a byte": (b"\xff", "not_a_picture"),
-    "nothing": (b"", "not_a_picture"),
+DRAWING = b'<svg xmlns="http://www.w3.org/2000/svg">' + SCRIPT + b"</svg>"
+HUGE = b"RIFF" + struct.pack("<I", 22) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + b"\xff\x3f\0\xff\x3f\0"
+HARMFUL: dict[str, tuple[Callable[[], bytes], str]] = {
+    "a pixel bomb": (lambda: png(50_000, 50_000, zlib.compress(bytes(1_000_000), 9)), "too_many_pixels"),
+    "a bomb that is just too large": (lambda: png(7_747, 7_747, zlib.compress(bytes(1_000_000), 9)), "too_many_pixels"),
+    "one very long line": (lambda: png(20_000_000, 1, zlib.compress(bytes(1_000), 9)), "too_many_pixels"),
+    "a WebP that says it is huge": (lambda: HUGE, "too_many_pixels"),
+    "no size at all": (lambda: png(0, 0, b""), "not_a_picture"),
+    "a GIF of 10,000 frames": (lambda: gif(10_000), "too_many_frames"),
+    "a GIF of many megapixels in all its frames": (lambda: flicker(200, 360), "too_many_pixels"),
+    "a script that says GIF": (lambda: b"GIF89a/*" + b"\0" * 20 + b"*/=1;" + SCRIPT, "not_a_picture"),
+    "a page": (lambda: b"<!doctype html>" + SCRIPT, "not_a_picture"),
+    "a drawing with a script": (lambda: DRAWING, "not_a_picture"),
+    "an archive": (zipped, "not_a_picture"),
+    "a video": (lambda: b"\0\0\0\x18ftypisom\0\0\2\0isomiso2" + bytes(2_000), "not_a_picture"),
+    "a HEIC of nothing": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(2_000), "not_a_picture"),
+    "an AVIF that says it is huge": (huge_avif, "too_many_pixels"),
+    "a BMP": (lambda: picture("BMP"), "not_a_picture"),
+    "a TIFF": (lambda: picture("TIFF"), "not_a_picture"),
+    "an EPS, which is a program": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_a_picture"),
+    "the beginning of a JPEG and nothing else": (lambda: b"\xff\xd8\xff" + bytes(50), "not_a_picture"),
+    "a JPEG without a pixel": (lambda: _before(b"\xff\xda\0\x0c", noise((300, 300), "JPEG"), 14), "broken"),
+    "a PNG without a pixel": (lambda: _before(b"IDAT", noise((300, 300)), 4), "broken"),
+    "a GIF without a pixel": (lambda: _before(b",", gif(1), 10), "not_a_picture"),
+    "half a WebP": (lambda: noise((300, 300), "WEBP")[:9_000], "broken"),
+    "a PNG whose pixels are no pixels": (lambda: png(100, 100, b"not packed at all"), "broken"),
+    "a picture and an archive": (lambda: picture() + zipped(), "more_than_a_picture"),
+    "an archive that something follows": (lambda: picture("JPEG") + b"PK" + zipped() + b"etc.", "more_than_a_picture"),
+    "a picture and a page": (lambda: picture("GIF") + SCRIPT.upper(), "more_than_a_picture"),
+    "a drawing behind a picture": (lambda: picture() + b"<svg version='1.1' xmlns='x'>", "more_than_a_picture"),
+    "a program behind a picture": (lambda: picture("WEBP") + b"<?PHP system(1);", "more_than_a_picture"),
+    "a picture and a document": (lambda: picture("JPEG") + b"%PDF-1.7\n", "more_than_a_picture"),
+    "a byte": (lambda: b"\xff", "not_a_picture"),
+    "nothing": (lambda: b"", "not_a_picture"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HARMFUL)
 async def test_harmful_files_are_refused_and_leave_nothing(site: Site, ada: Person, name: str) -> None:
-    file, code = HARMFUL[name]
+    make, code = HARMFUL[name]
+    file = make()
     assert len(file) < forms.MOST_FILE
     assert (await upload(ada, file)).wrong_fields() == {"/file": code}
     assert kept(site.pictures) == []
@@ -370,11 +370,13 @@ def decoder(process: psutil.Process) -> bool:
 
 async def test_bombs_do_not_fill_the_memory_of_the_process_that_serves(ada: Person) -> None:
     us = psutil.Process()
+    names = ("a pixel bomb", "a GIF of 10,000 frames", "a bomb that is just too large")
+    bombs = [HARMFUL[name][0]() for name in names]
     await uploaded(ada)  # whatever is loaded once
     before = us.memory_info().rss
     most = 0
-    for name in ("a pixel bomb", "a GIF of 10,000 frames", "a bomb that is just too large"):
-        work = asyncio.ensure_future(upload(ada, HARMFUL[name][0]))
+    for bomb in bombs:
+        work = asyncio.ensure_future(upload(ada, bomb))
         while not work.done():
             most = max(most, us.memory_info().rss - before)
             await asyncio.sleep(0.005)

@@ -1,7 +1,8 @@
 """The templates of deploy/aws/, created in moto's AWS in this process.
 
 Where moto has a service and no CloudFormation for it, the resource is created by the service's own API with the
-properties as CloudFormation resolves them, so that botocore checks their names and types.
+properties as CloudFormation resolves them, so that botocore checks their names and types. Only what creates or parses a
+template imports moto, which takes longer than to collect all other tests of deploy/.
 """
 
 import json
@@ -11,15 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
-import boto3
-import moto
 import yaml
-from moto.cloudformation import parsing
-from moto.cloudformation.utils import yaml_tag_constructor
-from moto.core.common_models import CloudFormationModel
+
+if TYPE_CHECKING:
+    from moto.core.common_models import CloudFormationModel
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "aws"
@@ -30,13 +29,6 @@ Properties = dict[str, Any]
 Maker = Callable[[Properties], tuple[str, Properties]]  # the id of what was made, and its attributes
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with the short forms of CloudFormation's functions."""
-
-
-_Loader.add_multi_constructor("", lambda loader, _, node: yaml_tag_constructor(loader, node.tag, node))
-
-
 def text(stack: str) -> str:
     """Return a template."""
     return (FOLDER / f"{stack}.yml").read_text()
@@ -45,7 +37,13 @@ def text(stack: str) -> str:
 @cache
 def template(stack: str) -> dict[str, Any]:
     """Return a template, with its functions in their long form."""
-    loaded: dict[str, Any] = yaml.load(text(stack), _Loader)
+    from moto.cloudformation.utils import yaml_tag_constructor
+
+    class Loader(yaml.SafeLoader):
+        """YAML with the short forms of CloudFormation's functions."""
+
+    Loader.add_multi_constructor("", lambda loader, _, node: yaml_tag_constructor(loader, node.tag, node))
+    loaded: dict[str, Any] = yaml.load(text(stack), Loader)
     return loaded
 
 
@@ -80,12 +78,15 @@ def commands(**variables: str) -> list[Deploy]:
 @contextmanager
 def created() -> Iterator["Account"]:
     """Create all stacks in an empty account, as the commands of README.md do."""
+    import moto
+    from moto.cloudformation import parsing
+
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": REGION}
     with patch.dict("os.environ", environment), moto.mock_aws():
         account = Account()
         models = {kind: _model(kind, maker) for kind, maker in MAKERS.items()}
         with patch.dict(parsing.get_model_map(), models):
-            certificate = boto3.client("acm").request_certificate(DomainName="plaza.example.org")["CertificateArn"]
+            certificate = _client("acm").request_certificate(DomainName="plaza.example.org")["CertificateArn"]
             steps = commands(VERSION="1.2.3", DOMAIN="plaza.example.org", CERTIFICATE=certificate)
             for step in steps[: len(STACKS)]:
                 account.create(step)
@@ -96,7 +97,7 @@ class Account:
     """An account of AWS with the stacks in it."""
 
     def __init__(self) -> None:
-        self.cloudformation = boto3.client("cloudformation")
+        self.cloudformation = _client("cloudformation")
 
     def create(self, step: Deploy) -> None:
         """Create a stack; raises where that fails."""
@@ -120,17 +121,23 @@ class Account:
         return {each["OutputKey"]: each["OutputValue"] for each in made["Outputs"]}
 
 
+def _client(service: str) -> Any:
+    import boto3
+
+    return boto3.client(service)
+
+
 def _alarm(given: Properties) -> tuple[str, Properties]:
     for each in given.get("Dimensions", ()):
         if not isinstance(each["Value"], str):
             each["Value"] = "app/plaza"  # moto does not know LoadBalancerFullName
-    boto3.client("cloudwatch").put_metric_alarm(**given)
+    _client("cloudwatch").put_metric_alarm(**given)
     return given["AlarmName"], {}
 
 
 def _metric_filter(given: Properties) -> tuple[str, Properties]:
     changes = [{_small(key): value for key, value in each.items()} for each in given["MetricTransformations"]]
-    boto3.client("logs").put_metric_filter(
+    _client("logs").put_metric_filter(
         filterName="parked",
         logGroupName=given["LogGroupName"],
         filterPattern=given["FilterPattern"],
@@ -144,7 +151,7 @@ def _small(name: str) -> str:
 
 
 def _secret(given: Properties) -> tuple[str, Properties]:
-    client = boto3.client("secretsmanager")
+    client = _client("secretsmanager")
     length = given.get("GenerateSecretString", {}).get("PasswordLength", 32)
     value = given.get("SecretString") or client.get_random_password(PasswordLength=length)["RandomPassword"]
     arn = client.create_secret(Name=given["Name"], SecretString=value)["ARN"]
@@ -153,13 +160,13 @@ def _secret(given: Properties) -> tuple[str, Properties]:
 
 def _bucket_policy(given: Properties) -> tuple[str, Properties]:
     policy = json.dumps(given["PolicyDocument"])
-    boto3.client("s3").put_bucket_policy(Bucket=given["Bucket"], Policy=policy)
+    _client("s3").put_bucket_policy(Bucket=given["Bucket"], Policy=policy)
     return given["Bucket"], {}
 
 
 def _subnet_group(given: Properties) -> tuple[str, Properties]:
     name, description = given["CacheSubnetGroupName"], given["Description"]
-    boto3.client("elasticache").create_cache_subnet_group(
+    _client("elasticache").create_cache_subnet_group(
         CacheSubnetGroupName=name, CacheSubnetGroupDescription=description, SubnetIds=given["SubnetIds"]
     )
     return name, {}
@@ -170,30 +177,30 @@ def _parameter_group(given: Properties) -> tuple[str, Properties]:
 
 
 def _redis(given: Properties) -> tuple[str, Properties]:
-    made = boto3.client("elasticache").create_replication_group(**given)["ReplicationGroup"]
+    made = _client("elasticache").create_replication_group(**given)["ReplicationGroup"]
     return made["ReplicationGroupId"], {"PrimaryEndPoint": "redis.cache.example"}  # moto drops `.Address`
 
 
 def _namespace(given: Properties) -> tuple[str, Properties]:
-    client = boto3.client("servicediscovery")
+    client = _client("servicediscovery")
     client.create_private_dns_namespace(**given, CreatorRequestId="x")
     (made,) = client.list_namespaces()["Namespaces"]
     return made["Id"], {"Arn": made["Arn"]}
 
 
 def _name(given: Properties) -> tuple[str, Properties]:
-    made = boto3.client("servicediscovery").create_service(**given)["Service"]
+    made = _client("servicediscovery").create_service(**given)["Service"]
     return made["Id"], {"Arn": made["Arn"]}
 
 
 def _scalable(given: Properties) -> tuple[str, Properties]:
-    boto3.client("application-autoscaling").register_scalable_target(**given)
+    _client("application-autoscaling").register_scalable_target(**given)
     return "|".join(given[part] for part in ("ResourceId", "ScalableDimension", "ServiceNamespace")), {}
 
 
 def _policy(given: Properties) -> tuple[str, Properties]:
     resource, dimension, namespace = given.pop("ScalingTargetId").split("|")
-    made = boto3.client("application-autoscaling").put_scaling_policy(
+    made = _client("application-autoscaling").put_scaling_policy(
         PolicyName=given["PolicyName"],
         PolicyType=given["PolicyType"],
         ResourceId=resource,
@@ -235,7 +242,9 @@ class Made:
         return self.attributes[name]
 
 
-def _model(kind: str, maker: Maker) -> type[CloudFormationModel]:
+def _model(kind: str, maker: Maker) -> "type[CloudFormationModel]":
+    from moto.core.common_models import CloudFormationModel
+
     class Model(CloudFormationModel):
         """The resource for moto's CloudFormation."""
 
