@@ -3,11 +3,13 @@
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 from io import BytesIO
 from itertools import product
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 import pytest
 from PIL import Image, ImageChops, ImageCms
@@ -35,7 +37,7 @@ from support.pictures import (
 from social.contracts.media import MediaRef
 from social.contracts.posts import Post
 from social.contracts.problems import ValidationFailed
-from social.infra.files.pictures import scaling
+from social.infra.files.pictures import decoder, decoding, limits, scaling
 from social.infra.files.pictures.decoding import Decoders, Picture
 
 HEIC = Path(__file__).parents[1] / "support/turned.heic"
@@ -47,7 +49,15 @@ RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 25
 
 
 async def read(file: bytes) -> Picture:
-    """Decode a file in a process of its own and with all bounds."""
+    """Decode a file as a decoder does, but in this process."""
+    with warnings.catch_warnings(), patch.object(Image, "MAX_IMAGE_PIXELS", limits.MOST_READ):
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return decoding._read(bytearray(b"".join(decoder.answer(file))))
+
+
+async def read_apart(file: bytes) -> Picture:
+    """Decode a file in a process of its own, with bounds on its memory and time."""
     return await Decoders().decode(file)
 
 
@@ -189,7 +199,7 @@ def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 async def test_the_smallest_and_the_longest_pictures_are_taken(kind: str) -> None:
     for size, small in (((1, 1), (1, 1)), ((16_383, 1), (400, 1)), ((1, 16_383), (1, 400))):
-        made = await read(picture(kind, size))
+        made = await read_apart(picture(kind, size))
         assert ((made.width, made.height), opened(made.thumbnail).size) == (size, small)
 
 
@@ -198,7 +208,7 @@ async def test_two_headers_of_a_png_or_a_jpeg_are_no_way_around_its_bounds() -> 
     scan, frame = jpeg.index(b"\xff\xda"), jpeg.index(b"\xff\xc0")
     huge = jpeg[frame : frame + 19].replace(b"\0\x3c\0\x50", b"\x3f\0\x3f\0")
     assert await refusal(jpeg[:scan] + huge + jpeg[scan:]) == "too_many_pixels"
-    made = await read(picture()[:33] + chunk(*ihdr(16_000, 16_000, 8, 2)) + picture()[33:])
+    made = await read_apart(picture()[:33] + chunk(*ihdr(16_000, 16_000, 8, 2)) + picture()[33:])
     assert (made.width, made.height) == (80, 60)
 
 
@@ -352,7 +362,7 @@ async def test_what_was_drawn_in_few_colours_does_not_blur_however_large_it_is()
     image = Image.effect_noise((4_000, 3_800), 80).quantize(32)
     file = saved(image)
     assert len(file) < 10 * 1024 * 1024
-    made = await read(file)
+    made = await read_apart(file)
     assert made.mime == "image/webp"  # as a PNG it would have more than 12 MiB
     assert opened(made.content).convert("RGB").tobytes() == image.convert("RGB").tobytes()
 
@@ -531,7 +541,7 @@ async def test_what_is_no_picture_is_still_refused() -> None:
 async def test_a_heic_of_a_phone_is_turned_and_kept_without_its_metadata() -> None:
     file = HEIC.read_bytes()
     assert b"Maker of cameras" in file
-    made = await read(file)
+    made = await read_apart(file)
     assert (made.mime, made.width, made.height, made.truncated) == ("image/jpeg", 48, 64, False)
     assert b"Maker" not in made.content
     image = opened(made.content)
@@ -545,11 +555,11 @@ async def test_a_heic_of_a_phone_is_turned_and_kept_without_its_metadata() -> No
 async def test_an_avif_becomes_a_jpeg_or_with_alpha_a_webp_and_is_turned() -> None:
     image = Image.new("RGB", (64, 48), "white")
     image.paste("red", (0, 0, 32, 24))
-    made = await read(saved(image, "AVIF", quality=90, speed=10, exif=b"Exif\0\0" + exif(6)))
+    made = await read_apart(saved(image, "AVIF", quality=90, speed=10, exif=b"Exif\0\0" + exif(6)))
     assert (made.mime, made.width, made.height) == ("image/jpeg", 48, 64)
     assert pixel(opened(made.content), 36, 16) == pytest.approx(RED, abs=20)
     image.putalpha(128)
-    made = await read(saved(image, "AVIF", speed=10))
+    made = await read_apart(saved(image, "AVIF", speed=10))
     assert (made.mime, pixel(opened(made.content), 48, 36)[3]) == ("image/webp", 128)
     cut = saved(image, "AVIF", speed=10)
     assert await refusal(cut[:-40]) == "broken"
@@ -574,7 +584,7 @@ async def test_a_moving_avif_becomes_a_moving_webp() -> None:
 async def test_a_picture_of_60_megapixels_is_scaled_within_the_memory_of_a_decoder(
     kind: str, mode: str, options: dict[str, object]
 ) -> None:
-    made = await read(saved(Image.new(mode, (9_486, 6_324), "teal"), kind, **options))
+    made = await read_apart(saved(Image.new(mode, (9_486, 6_324), "teal"), kind, **options))
     assert (made.width, made.height) == (6_123, 4_082)
 
 

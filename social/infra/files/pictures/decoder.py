@@ -71,6 +71,13 @@ def main(sides: list[int]) -> None:
     """Give up all privileges of this process, then decode the file, or make squares of it with these sides."""
     data = sys.stdin.buffer.read()
     _confine(threads=heif.kind_of(data) == "HEIF")
+    for part in answer(data, sides):
+        sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
+
+
+def answer(data: bytes, sides: list[int] | None = None) -> list[bytes]:
+    """Return the parts of the output for a file."""
     try:
         header, parts = _squares(data, sides) if sides else _picture(data)
     except Refused as refusal:
@@ -82,9 +89,7 @@ def main(sides: list[int]) -> None:
     except Exception:  # any failure of a codec
         header, parts = {"refused": "broken"}, []
     encoded = json.dumps({**header, "sizes": [len(part) for part in parts]}).encode()
-    for part in (len(encoded).to_bytes(4, "big"), encoded, *parts):
-        sys.stdout.buffer.write(part)
-    sys.stdout.buffer.flush()
+    return [len(encoded).to_bytes(4, "big"), encoded, *parts]
 
 
 def _confine(*, threads: bool = False) -> None:
