@@ -33,6 +33,7 @@ ROOM = 4 << 30  # bytes
 
 # Folders whose tests wait for processes and clocks more than they compute; the longest first.
 WAITING = ("system", "embedded", "loadtests", "nginx", "deploy", "workers", "realtime")
+SHORT = "social"  # a folder of short files, which run last: a worker that begins a long file last works on alone
 
 S = TypeVar("S", bound=Server)
 T = TypeVar("T")
@@ -60,7 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
     folders = {item.path: item.path.relative_to(tests).parts[0] for item in items}
     waiting = [path for folder in WAITING for path in folders if folders[path] == folder]
-    computing = [path for path in folders if folders[path] not in WAITING]
+    others = [path for path in folders if folders[path] not in WAITING]
+    computing = sorted(others, key=lambda path: folders[path] == SHORT)
     turns = {path: at / len(some) for some in (waiting, computing) for at, path in enumerate(some)}
     items.sort(key=lambda item: turns[item.path])
 
