@@ -67,7 +67,7 @@ def run(client: Any, database: Any, commands: Sequence[Command], within_s: float
             sent = [message for command in commands for message in messages(command)]
             answers = iter(exchange(client, database.name, sent, database.codec_options, session=session))
             for at, command in enumerate(commands):
-                if command.kind == "replace":
+                if _compares(command):
                     _compare(command, next(answers), at)
                 accept(command, next(answers), at)
             commit(session, until)
@@ -77,23 +77,22 @@ def run(client: Any, database: Any, commands: Sequence[Command], within_s: float
 
 
 def messages(command: Command) -> Iterator[dict[str, Any]]:
-    """Yield the messages of a command: before documents are replaced, those there are read in the same snapshot.
+    """Yield the messages of a command: before several documents are replaced, those there are read in one snapshot.
 
     A document that somebody else changes after that snapshot is a write conflict.
     """
-    if command.kind == "replace":
+    if _compares(command):
         ids = [each["document"]["_id"] for each in command.statements]
         fields = dict.fromkeys((name for each in command.statements for name in each["unchanged"]), 1)
-        where, size = {"_id": {"$in": ids}}, len(ids)
-        yield {
-            "find": command.collection,
-            "filter": where,
-            "projection": fields,
-            "batchSize": size + 1,
-            "singleBatch": True,
-        }
+        compared = {"filter": {"_id": {"$in": ids}}, "projection": fields}
+        yield {"find": command.collection, **compared, "batchSize": len(ids) + 1, "singleBatch": True}
     verb, field = VERBS[command.kind]
     yield {verb: command.collection, field: _merged(command), "ordered": True}
+
+
+def _compares(command: Command) -> bool:
+    """Return whether a read before the replacements compares; a single one has its fields as conditions instead."""
+    return command.kind == "replace" and len(command.statements) > 1
 
 
 def _compare(command: Command, answer: dict[str, Any], at: int) -> None:
@@ -135,13 +134,20 @@ def _merged(command: Command) -> list[Any]:
     """Return the statements as they are sent; several that say the same of different ids become one."""
     match command.kind:
         case "replace":
-            documents = [each["document"] for each in command.statements]
-            return [{"q": {"_id": each["_id"]}, "u": each} for each in documents]
+            return _replacements(command)
         case "touch":
             return _merged_touches(command.statements)
         case "delete":
             return _merged_deletes(command.statements)
     return command.statements
+
+
+def _replacements(command: Command) -> list[Any]:
+    compared = _compares(command)
+    return [
+        {"q": {"_id": each["document"]["_id"], **({} if compared else each["unchanged"])}, "u": each["document"]}
+        for each in command.statements
+    ]
 
 
 def _merged_deletes(statements: list[Any]) -> list[Any]:
