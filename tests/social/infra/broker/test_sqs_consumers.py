@@ -169,7 +169,9 @@ async def test_a_lease_that_is_renewed_while_it_is_given_up_stays_given_up(monke
     await consumer.close()
 
 
-async def test_a_queue_that_failed_rests_before_it_is_asked_again() -> None:
+async def test_a_queue_that_failed_rests_before_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("social.infra.broker.sqs_sender.REST_S", 3_600.0)
+
     class Denied(Queue):
         async def ask(self, operation: str, queue: str, **how: Any) -> Any:
             self.asked.append((operation, how))

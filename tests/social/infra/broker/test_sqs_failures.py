@@ -210,6 +210,7 @@ async def test_a_queue_that_is_gone_or_denied_fails_the_events_of_its_group_alon
 ) -> None:
     """Other events pass it, other groups get each event once, and the broken queue is asked now and then."""
     monkeypatch.setattr("social.infra.broker.sqs_client.FRESH_S", 0.0)  # each ping asks
+    monkeypatch.setattr("social.infra.broker.sqs_sender.REST_S", 3_600.0)
     broker = SqsBroker(f"{PLACE}?endpoint={server.url}", "plaza", rows := Rows(), 1)  # type: ignore[arg-type]
     await broker.ping()
     usual, broken = server.usual, []
