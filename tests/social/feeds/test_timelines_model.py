@@ -143,7 +143,7 @@ async def test_a_timeline_is_what_those_one_follows_posted_whatever_happened(
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(lives)
     def live(acts: list[tuple[str, int, int]]) -> None:
-        asyncio.run_coroutine_threadsafe(_live(site, acts, at_once=cap == 5), loop).result(120)
+        asyncio.run_coroutine_threadsafe(_live(site, acts, at_once=cap == 5), loop).result(500)
 
     await asyncio.to_thread(live)
 
