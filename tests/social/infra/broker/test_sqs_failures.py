@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.patience import PATIENT_S
 from support.sqs import QUEUE, Answer, Scripted, client_of, refusal, scripted
 
 from social.contracts.events import Event, PostLiked, TimelineWanted
@@ -23,6 +24,7 @@ PLACE = "sqs://eu-central-1"
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_ACCESS_KEY_ID": "first", "AWS_SECRET_ACCESS_KEY": "of-a-test"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("social.infra.broker.sqs.PING_S", PATIENT_S)
 
 
 @pytest.fixture
