@@ -8,49 +8,72 @@ const FAULTS = SOAK ? 60 : 8;
 const NOTIFICATIONS = SOAK ? 10_000 : 700; // a stream keeps 256, a page 600
 const COUNTED = 1_000; // the server counts no further
 
-/** What a window shows of a timeline: each text with its count of likes. */
-const shown = (page) => page.$$eval(".item .post", (posts) => posts.map((post) => `${post.querySelector(".text").textContent} ${post.querySelector(".act-heart .count").textContent}`));
+const LOST = [/Failed to load resource: net::/, /ERR_|WebSocket connection/];
+
+const timeline = (page) =>
+  page.$$eval(".item .post", (posts) => posts.map((post) => `${post.querySelector(".text").textContent} ${post.querySelector(".act-heart .count").textContent}`));
+const comments = (page) => page.$$eval(".comment:not(.pending) .text", (texts) => texts.map(({ textContent }) => textContent));
+const notifications = (page) => page.$$eval(".notification", (rows) => rows.map((row) => `${row.className} ${row.querySelector("b").parentElement.firstElementChild.textContent} ${row.textContent.replace(/(now|\d+ min)$/, "")}`));
+const numbered = (words) => words.flatMap((word) => Array.from({ length: FAULTS }, (_, n) => `${word} ${n}`));
 
 export async function jitter_on_a_train(stage) {
-  stage.allow(/Failed to load resource/, /ERR_|WebSocket connection/);
+  stage.allow(...LOST);
+  console.error(`the train has seed ${SEED}`);
   const ride = await train(SEED);
   stage.after(() => ride.close());
-  const ada = await stage.join("ada_train", { proxy: { server: ride.server, bypass: "<-loopback>" } });
-  const bob = await stage.join("bob_train", { at: "#/join/ada_train" });
-  await bob.click(".profile .primary:text-is('Follow')");
-  await ada.waitForSelector('.badge:text-is("1")');
-  await ada.goto(`${stage.url}#/@bob_train`);
+  const bob = await stage.join("bob_train");
+  const ada = await stage.join("ada_train", { proxy: { server: ride.server, bypass: "<-loopback>" }, at: "#/join/bob_train" });
   await ada.click(".profile .primary:text-is('Follow')");
   await ada.waitForSelector(".profile button:text-is('Following')");
-  await ada.goto(`${stage.url}#/`);
-  await stage.post(bob, "bob 0");
-  await ada.waitForSelector(".post:has-text('bob 0')");
+  await stage.post(ada, "before the ride");
+  const talk = `#/post/${await ada.getAttribute(".post", "data-post")}`;
+  const hers = await stage.window({ context: ada.context_, at: talk });
+  const his = await stage.window({ context: bob.context_, at: talk });
+  await Promise.all([hers, his].map((page) => page.waitForSelector(".write textarea")));
+  await bob.goto(`${stage.url}#/`);
 
-  await ride.ride(FAULTS, async (n) => {
-    await ada.fill("#compose", `ada ${n + 1}`);
-    await ada.click(".compose .primary");
-    await ada.locator(".item .post .act-heart").first().click(); // of her newest post, sent or not
-    await bob.fill("#compose", `bob ${n + 1}`);
-    await bob.click(".compose .primary");
-    await bob.waitForSelector(`.post:not(.pending):has-text('bob ${n + 1}')`);
-    await bob.evaluate(() => document.querySelector(".fresh button")?.click());
-    const hers = bob.locator(".post:has-text('ada ') .act-heart");
-    if (await hers.count()) await hers.first().click();
+  const comment = async (page, text) => {
+    await page.fill(".write textarea", text);
+    await page.press(".write textarea", "Enter");
+  };
+  const write = async (n) => {
+    await Promise.all([ada.fill("#compose", `ada ${n}`), bob.fill("#compose", `bob ${n}`)]);
+    await Promise.all([ada, bob].map((page) => page.click(".compose .primary")));
+    await Promise.all([comment(hers, `ada says ${n}`), comment(his, `bob says ${n}`)]);
+    await ada.locator(".item .post .act-heart").first().click(); // of the newest post that was sent or heard
+    if (n) await his.click(".act-heart"); // an odd number of times: at last he likes it
+    await bob.waitForSelector(`.post:not(.pending):has-text('bob ${n}')`);
+  };
+  await ride.tunnel(async () => {
+    await write(0);
+    await Promise.all([ada, hers].map((page) => page.waitForSelector(".weather:has-text('You are offline'):has-text('will be sent')")));
+  });
+  await ride.through(FAULTS - 1, (n) => write(n + 1));
+  await bob.goto(`${stage.url}#/@ada_train`);
+  await ride.tunnel(async () => {
+    await bob.click(".profile .primary:text-is('Follow')");
+    await bob.waitForSelector(".profile button:text-is('Following')");
   });
 
-  await ada.waitForSelector(".post.pending", { state: "detached" });
-  await ada.waitForSelector(".weather p", { state: "detached" });
-  const written = ["ada", "bob"].flatMap((name) => Array.from({ length: FAULTS }, (_, n) => `${name} ${n + 1}`)).concat("bob 0");
   const fresh = await stage.window({ context: ada.context_ });
+  for (const page of [ada, hers, fresh]) {
+    await page.waitForSelector(".pending", { state: "detached" });
+    await page.waitForSelector(".weather p", { state: "detached" });
+  }
   await fresh.waitForSelector(".post");
   const more = (page) => page.evaluate(() => { document.querySelector(".fresh button")?.click(); document.querySelector(".more")?.scrollIntoView(); });
   await stage.until(async () => {
-    await Promise.all([more(ada), more(fresh)]);
-    const [live, fetched] = [await shown(ada), await shown(fresh)];
-    assert.deepEqual(live.map((each) => each.replace(/ \d*$/, "")).sort(), written.sort(), "each post once");
+    await Promise.all([ada, hers, fresh].map(more));
+    const [live, fetched, said] = await Promise.all([timeline(ada), timeline(fresh), comments(hers)]);
+    assert.deepEqual(live.map((each) => each.replace(/ \d*$/, "")).sort(), [...numbered(["ada", "bob"]), "before the ride"].sort(), "each post once");
+    assert.deepEqual(said.sort(), numbered(["ada says", "bob says"]).sort(), "each comment once");
     assert.deepEqual(live, fetched, "as a page that was never away");
-    assert.equal(await ada.title(), await fresh.title(), "as many unread notifications");
+    assert.equal(await ada.title(), "(3) Plaza", "followed, liked and commented, each once");
   });
+  for (const page of [ada, fresh]) await page.click('.bar a[href="#/notifications"]');
+  await fresh.waitForSelector(".notification");
+  assert.deepEqual(await notifications(ada), await notifications(fresh));
+  assert.equal((await notifications(ada)).length, 3);
 }
 
 export async function many_notifications_while_asleep(stage) {

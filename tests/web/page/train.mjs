@@ -62,13 +62,14 @@ export async function train(seed) {
     open.add(near.on("close", () => open.delete(near)));
     pass(near, connect(port, "127.0.0.1"), through);
   });
+  const tunnel = async (meanwhile) => {
+    dark = true;
+    cut();
+    await meanwhile();
+    dark = false;
+  };
   const faults = {
-    async tunnel(ms) {
-      dark = true;
-      cut();
-      await after(ms);
-      dark = false;
-    },
+    tunnel: (ms) => tunnel(() => after(ms)),
     async stall(ms) {
       healed = after(ms);
       await healed;
@@ -85,8 +86,10 @@ export async function train(seed) {
   };
   return {
     server: `http://127.0.0.1:${await listening(outer)}`,
+    /** Let nothing through until `meanwhile` resolves. */
+    tunnel,
     /** Ride through so many faults, and call `meanwhile` in each. */
-    async ride(times, meanwhile) {
+    async through(times, meanwhile) {
       const kinds = Object.values(faults);
       for (let n = 0; n < times; n++) {
         await Promise.all([kinds[Math.floor(next() * kinds.length)](200 + 1_000 * next()), meanwhile(n)]);
