@@ -14,7 +14,7 @@ import pytest
 from support.browser import ROOT, require_node
 
 PLAYER = ROOT / "tests/web/page/player.mjs"
-TIMEOUT_S = 900 if os.environ.get("PLAZA_SOAK") == "1" else 220
+TIMEOUT_S = 900 if os.environ.get("PLAZA_SOAK") == "1" else 240
 
 Helpers = Mapping[str, Callable[..., Awaitable[Any]]]
 

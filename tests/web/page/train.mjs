@@ -15,11 +15,11 @@ function random(seed) {
 const after = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const listening = (server) => new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)));
 
-/** Pass bytes on to a server, and its bytes back; `through` resolves when a piece may pass. */
-function pass(near, far, through) {
-  for (const [from, to] of [[near, far], [far, near]]) {
+/** Pass bytes on to a server, and its bytes back; `there` and `back` resolve when a piece may pass. */
+function pass(near, far, there = () => null, back = there) {
+  for (const [from, to, through] of [[near, far, there], [far, near, back]]) {
     let before = Promise.resolve();
-    from.on("data", (piece) => (before = before.then(through).then(() => to.destroyed || to.write(piece))));
+    from.on("data", (piece) => (before = before.then(() => through(piece)).then(() => to.destroyed || to.write(piece))));
     from.on("error", () => {});
     from.on("close", () => before.then(() => to.destroy()));
   }
@@ -41,7 +41,7 @@ async function plainProxy() {
     near.on("error", () => {});
     if (hostname !== "127.0.0.1") return void near.end("HTTP/1.1 403 Forbidden\r\n\r\n"); // a site of the browser's makers
     const far = connect(Number(port), hostname, () => near.write("HTTP/1.1 200 Connection established\r\n\r\n"));
-    pass(near, far, () => null);
+    pass(near, far);
   });
   return { proxy, port: await listening(proxy) };
 }
@@ -51,16 +51,24 @@ export async function train(seed) {
   const { proxy, port } = await plainProxy();
   const next = random(seed);
   const open = new Set();
-  let [dark, delay_ms, healed] = [false, 0, Promise.resolve()];
+  let [dark, delay_ms, healed, audible, sent] = [false, 0, null, null, () => {}];
   const through = async () => {
     await healed;
     if (delay_ms) await after(delay_ms * next());
+  };
+  const there = async (piece) => {
+    await through();
+    if (/^POST \S+\/v1\//.test(piece.toString("latin1"))) sent();
+  };
+  const back = async () => {
+    await audible;
+    await through();
   };
   const cut = () => open.forEach((socket) => socket.destroy());
   const outer = createServer((near) => {
     if (dark) return void near.on("error", () => {}).destroy();
     open.add(near.on("close", () => open.delete(near)));
-    pass(near, connect(port, "127.0.0.1"), through);
+    pass(near, connect(port, "127.0.0.1"), there, back);
   });
   const tunnel = async (meanwhile) => {
     dark = true;
@@ -79,6 +87,16 @@ export async function train(seed) {
       await after(ms);
       delay_ms = 0;
     },
+    /** Writes arrive and their answers are lost: the tunnel after it keeps the browser from sending them again by itself. */
+    async silence(ms) {
+      let end;
+      audible = new Promise((resolve) => (end = resolve));
+      await Promise.race([new Promise((resolve) => (sent = resolve)), after(5_000)]);
+      await after(ms);
+      const inside = tunnel(() => after(ms / 4));
+      end();
+      await inside;
+    },
     async curve(ms) {
       cut();
       await after(ms / 4);
@@ -88,11 +106,13 @@ export async function train(seed) {
     server: `http://127.0.0.1:${await listening(outer)}`,
     /** Let nothing through until `meanwhile` resolves. */
     tunnel,
-    /** Ride through so many faults, and call `meanwhile` in each. */
+    /** Ride through so many faults, of each kind equally many, and call `meanwhile` in each. */
     async through(times, meanwhile) {
-      const kinds = Object.values(faults);
+      const kinds = [];
       for (let n = 0; n < times; n++) {
-        await Promise.all([kinds[Math.floor(next() * kinds.length)](200 + 1_000 * next()), meanwhile(n)]);
+        if (!kinds.length) kinds.push(...Object.values(faults));
+        const [fault] = kinds.splice(Math.floor(next() * kinds.length), 1);
+        await Promise.all([fault(200 + 1_000 * next()), meanwhile(n)]);
         await after(400 * next());
       }
     },
