@@ -162,7 +162,9 @@ function read(state, { ids, all_until }, unread, at) {
   const until = all_until ? instant(all_until) : "";
   const meant = (/** @type {Notification} */ each) => (ids ? ids.includes(each.id) : instant(each.updated_at) <= until);
   const items = state.items.map((each) => (each.read_at || !meant(each) ? each : { ...each, read_at }));
-  return counted({ ...state, items }, unread);
+  const oldest = items[items.length - 1];
+  const beyond = all_until && oldest && meant(oldest) ? 0 : undefined; // what is not loaded is older still
+  return counted({ ...state, items }, unread ?? beyond);
 }
 
 /** @param {string} [time] with six digits of a second or fewer */

@@ -83,6 +83,20 @@ test("a list that 2,000 events made long is cut, counts all, and goes on where i
   assert.equal(store.get().unread, 2_000);
 });
 
+test("all that are marked as read are shown as read at once, also those on pages that are not loaded", async () => {
+  const older = Array.from({ length: 19 }, (_, at) => group(`a${at}`, 2));
+  const { hub, store } = stage({ list: () => ({ items: [group("b", 3), ...older], next: "more", offset: "e.5", unread: 1000 }) });
+  await eventually(() => store.get().status === "ready");
+  const marked = (args) => {
+    hub.queue.pending = [{ verb: "markRead", args, at: "1" }];
+    store.render();
+    return store.get().unread;
+  };
+  assert.equal(marked({ ids: ["b", "a0"] }), 998);
+  assert.equal(marked({ all_until: group("a", 2).updated_at }), 1);
+  assert.equal(marked({ all_until: group("b", 3).updated_at }), 0);
+});
+
 test("a stream that began anew is fetched again, and offsets of another release are trusted in their order", async () => {
   let epoch = "e.5";
   const { store, push, shown } = stage({ list: () => ({ items: [], next: null, offset: epoch, unread: 0 }), sync: () => ({ recovered: false, events: [], offset: "" }) });
