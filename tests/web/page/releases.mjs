@@ -79,7 +79,7 @@ export async function newer_server(stage) {
   await ada.waitForSelector(".notification:has-text('Somebody and 1 other did something')");
   await ada.waitForSelector(".notification:has-text('liked your post')");
   await ada.goto(`${stage.url}#/bookmarks`);
-  await ada.waitForSelector("[role=alert]:has-text('in a form that this release does not know')");
+  await ada.waitForSelector("[role=alert]:has-text('as another release does')");
 }
 
 export async function renewed_under_an_open_page(stage) {

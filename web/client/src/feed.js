@@ -1,6 +1,6 @@
 // The home timeline: it grows live without moving what is read, since newer posts wait until they are asked for.
 
-import { LARGEST, List, drafted, mapped } from "./lists.js";
+import { LARGEST, List, drafted, mapped, without } from "./lists.js";
 import { later } from "./pauses.js";
 import { UNEXPECTED, asPlazaError } from "./problems.js";
 import { after, kinds } from "./merge.js";
@@ -78,7 +78,7 @@ export class Feed extends List {
     if (event === "feed.post") this.#growLater(GATHER_MS);
     if (event === "answer" && write?.verb === "publish" && !state.items.some(({ id }) => id === data.id)) {
       this.#growLater(GATHER_MS);
-      return { ...state, own: [data, ...state.own.filter(({ id }) => id !== data.id)] };
+      return { ...state, own: [data, ...without(state.own, [data])] };
     }
     const own = mapped(state.own, (post) => after(kinds.post, post, fact));
     const changed = super._after(state, fact);
@@ -151,18 +151,11 @@ export class Feed extends List {
   /** @param {{items: FeedPost[], prev?: string | null}} page @returns {Timeline} */
   #grown(page) {
     const state = this._state;
-    const ids = new Set(page.items.map(({ id }) => id));
-    const items = [...page.items, ...state.items.filter(({ id }) => !ids.has(id))];
+    const items = [...page.items, ...without(state.items, page.items)];
     items.sort((one, other) => (one.place > other.place ? -1 : one.place < other.place ? 1 : 0));
-    const known = new Set(state.items.map(({ id }) => id));
     const mine = this._hub.session.user_id;
-    const fresh = state.items.length ? page.items.filter(({ id, author }) => !known.has(id) && author?.id !== mine) : [];
+    const fresh = state.items.length ? without(page.items, state.items).filter(({ author }) => author?.id !== mine) : [];
     const held = new Set([...state.held, ...fresh.map(({ id }) => id)]);
     return { ...state, items, held, prev: page.prev ?? state.prev, own: without(state.own, items) };
   }
-}
-
-/** @param {FeedPost[]} own @param {FeedPost[]} items */
-function without(own, items) {
-  return own.filter((post) => !items.some(({ id }) => id === post.id));
 }

@@ -2,6 +2,7 @@
 
 import { answerOf } from "./problems.js";
 import { later } from "./pauses.js";
+import { COMMENT, POST } from "./verbs.js";
 
 /**
  * @typedef {import("./live.js").Live<any, any>} AnyStore
@@ -70,10 +71,9 @@ export class Hub {
   async #settle({ key, args: { post_id, comment_id } }) {
     const settles = (/** @type {any} */ item) => Object.values(item.settling ?? {}).some((each) => each.key === key);
     if (![...this.stores].some((store) => store._items.some(settles))) return;
-    const asked = comment_id
-      ? answerOf(this.rest.GET("/v1/comments/{comment_id}", { params: { path: { comment_id } } }))
-      : answerOf(this.rest.GET("/v1/posts/{post_id}", { params: { path: { post_id } } }));
-    const data = await asked.catch(() => null); // then it settles with the next fetch
-    if (data) this.tell({ event: comment_id ? "comment.read" : "post.read", data });
+    const [event, path] = comment_id ? ["comment.read", COMMENT] : ["post.read", POST];
+    const ask = /** @type {any} */ (this.rest).GET;
+    const data = await answerOf(ask(path, { params: { path: { post_id, comment_id } } })).catch(() => null);
+    if (data) this.tell({ event, data }); // else it settles with the next fetch
   }
 }

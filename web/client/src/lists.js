@@ -2,8 +2,7 @@
 
 import { Live } from "./live.js";
 import { answerOf, nullIfHidden } from "./problems.js";
-import { after, kinds, merged, viewed } from "./merge.js";
-import { verbs } from "./verbs.js";
+import { after, isBetweenPeople, kinds, merged, viewed } from "./merge.js";
 
 /**
  * @typedef {import("./merge.js").Item} Item
@@ -27,8 +26,7 @@ export const LARGEST = 100;
 const WATCHED = 20; // posts at the top of a list: a socket may watch a hundred in all
 export const KEPT = 500; // items that are fetched again at most
 
-/** Lists that change by what others do, and the type of notification that says so. @type {Record<string, string>} */
-const NOTIFIED = { "/v1/follow-requests": "follow_request", "/v1/users/{username}/followers": "follow" };
+const BOOKMARKS = "/v1/bookmarks";
 
 /** The comments on a post that is deleted or hidden. @type {Pages} */
 const GONE = { items: [], next: null };
@@ -52,13 +50,11 @@ export class List extends Live {
   loadMore() {
     const next = this._state.next;
     if (!next) return Promise.resolve();
-    const known = (/** @type {Item[]} */ items) => new Set(items.map(({ id }) => id));
     return this._ask(
       () => this._page(next),
       (page) => {
         if (next !== this._state.next) return this._state; // another call appended it, or all was fetched again
-        const have = known(this._state.items);
-        const more = page.items.filter((/** @type {Item} */ { id }) => !have.has(id));
+        const more = without(page.items, this._state.items);
         return this._appended({ ...this._state, items: [...this._state.items, ...more], next: page.next ?? null }, page);
       },
     );
@@ -71,10 +67,6 @@ export class List extends Live {
 
   async _enter() {
     return this._watch();
-  }
-
-  _leave() {
-    this._hub.rooms.leave(this);
   }
 
   get _items() {
@@ -113,18 +105,13 @@ export class List extends Live {
     const answered = fact.event === "answer" ? fact.write?.verb ?? "" : "";
     const posted = fact.event === "feed.post" || answered === "publish";
     if (posted && params?.["username"] && params["username"] === fact.data.author?.username) void this.refresh();
-    if (verbs[answered]?.lists?.includes(path) || this.#isNotified(fact)) void this.refresh();
-    if (!kind) return state;
+    if (path === BOOKMARKS && answered.endsWith("bookmark")) void this.refresh();
+    if (!kind) {
+      if (isBetweenPeople(fact)) void this.refresh(); // a list of people
+      return state;
+    }
     const items = mapped(state.items, (item) => after(kind, item, fact));
     return items === state.items ? state : { ...state, items };
-  }
-
-  /** Return whether a notification may have changed the list; a removed one does not say of which type it was. @param {Fact} fact */
-  #isNotified({ event, data }) {
-    const { path, params } = this._asked;
-    const others = params?.["username"] && params["username"] !== this._hub.session.get().user?.username;
-    if (!NOTIFIED[path] || others) return false;
-    return event === "notification.removed" || (event.startsWith("notification") && data?.type === NOTIFIED[path]);
   }
 
   /** @param {State} state @param {Write[]} writes @returns {Shown} */
@@ -185,10 +172,6 @@ export class Comments extends List {
     return super._fetch().catch((error) => nullIfHidden(error) ?? GONE);
   }
 
-  _leave() {
-    this._hub.rooms.leave(this);
-  }
-
   /** @param {Pages} state @param {Fact} fact */
   _after(state, fact) {
     const { event, data, write } = fact;
@@ -246,6 +229,17 @@ export function mapped(items, change) {
   const changed = items.map(change);
   if (changed.every((item, at) => item === items[at])) return items;
   return changed.filter((item) => item !== null);
+}
+
+/**
+ * Return items that are not among others, by their ids.
+ * @template {Item} T
+ * @param {T[]} items
+ * @param {Item[]} others
+ * @returns {T[]}
+ */
+export function without(items, others) {
+  return items.filter(({ id }) => !others.some((each) => each["id"] === id));
 }
 
 /** @returns {ListShown<any>} */

@@ -14,6 +14,8 @@ import { Store } from "./store.js";
 
 /** @type {Loading} */
 const READY = { status: "ready", error: null };
+/** @type {Loading} */
+const LOADING = { status: "loading", error: null };
 const LINGER_MS = 2_000; // a component that is mounted again at once finds its store open
 const UNWATCHED_MS = 5_000;
 
@@ -29,7 +31,7 @@ export class Live extends Store {
   #empty;
   #user = /** @type {string | null} */ (null);
   /** @type {Loading} */
-  #loading = { status: "loading", error: null };
+  #loading = LOADING;
   /** @type {Set<Fact[]>} facts since each request began that is under way */
   #meanwhile = new Set();
   /** @type {Promise<void> | null} */
@@ -45,7 +47,7 @@ export class Live extends Store {
    * @param {Shown} shown of the empty state
    */
   constructor(hub, empty, shown) {
-    super({ status: "loading", error: null, ...shown });
+    super({ ...LOADING, ...shown });
     this._hub = hub;
     this._state = this.#empty = empty;
   }
@@ -82,7 +84,7 @@ export class Live extends Store {
   userChanged() {
     if (this.#user === this._hub.session.user_id) return;
     this.#user = this._hub.session.user_id;
-    this.#loading = { status: "loading", error: null };
+    this.#loading = LOADING;
     this._state = this.#empty;
     this.render();
     if (this.#user) void this.refresh();
@@ -117,7 +119,9 @@ export class Live extends Store {
   }
 
   /** Leave its rooms. */
-  _leave() {}
+  _leave() {
+    this._hub.rooms.leave(this);
+  }
 
   /**
    * Ask the server for something, join it to the state, and apply what was heard since it was asked.
@@ -159,9 +163,9 @@ export class Live extends Store {
     return state;
   }
 
-  /** Return the fields of a snapshot. @param {State} _state @param {Write[]} _writes @returns {Shown} */
-  _view(_state, _writes) {
-    throw new TypeError("each store has a view");
+  /** Return the fields of a snapshot: those of the state, where nothing else is said. @param {State} state @param {Write[]} _writes @returns {Shown} */
+  _view(state, _writes) {
+    return /** @type {any} */ (state);
   }
 
   _opened() {
@@ -182,8 +186,7 @@ export class Live extends Store {
       this.#lingering = undefined;
       this._hub.stores.delete(this);
       this._leave();
-      this.#loading = { ...this.#loading, status: this.#loading.status === "ready" ? "stale" : this.#loading.status };
-      this.render();
+      this.disconnected();
     }, LINGER_MS);
   }
 

@@ -1,5 +1,7 @@
 // Rules by which posts, comments and profiles change with what is heard of them: versions order counts, and revisions order texts.
 
+import { verbs } from "./verbs.js";
+
 /**
  * @typedef {Record<string, any>} Item
  * @typedef {object} Fact an event of the server, an answer to a write, or a thing that was read again
@@ -11,18 +13,6 @@
 
 const POST_COUNTS = ["likes", "comments", "reposts"];
 const COMMENT_COUNTS = ["likes", "replies"];
-/** @type {Record<string, [flag: string, count: string | null, value: boolean]>} */
-const SWITCHES = {
-  like: ["liked", "likes", true],
-  unlike: ["liked", "likes", false],
-  repost: ["reposted", "reposts", true],
-  unrepost: ["reposted", "reposts", false],
-  bookmark: ["bookmarked", null, true],
-  unbookmark: ["bookmarked", null, false],
-  likeComment: ["liked", "likes", true],
-  unlikeComment: ["liked", "likes", false],
-};
-
 const POST = { id: "post_id", counts: POST_COUNTS, name: "post", edit: "editPost", delete: "deletePost" };
 const COMMENT = { id: "comment_id", counts: COMMENT_COUNTS, name: "comment", edit: "editComment", delete: "deleteComment" };
 
@@ -73,7 +63,7 @@ export function merged(kind, item, data) {
 function afterAnswer(kind, item, data, { verb, tried, key }) {
   if (verb === kind.delete) return null;
   if (verb === kind.edit) return merged(kind, item, data);
-  const [flag, count, value] = SWITCHES[verb] ?? [];
+  const [flag, count, value] = verbs[verb]?.switches ?? [];
   if (!flag) return item;
   const now = { ...item, [flag]: data?.[flag] ?? value };
   if (!count || !newerOrSame(data, item)) return now;
@@ -100,7 +90,7 @@ export function viewed(kind, item, writes) {
     if (verb === kind.delete) return null;
     changed = true;
     if (verb === kind.edit) Object.assign(shown, { text: args.text, entities: [], pending: true });
-    const [flag, count, value] = SWITCHES[verb] ?? [];
+    const [flag, count, value] = verbs[verb]?.switches ?? [];
     if (!flag || shown[flag] === value) continue;
     shown[flag] = value;
     if (count) shown[count] = Math.max(0, (shown[count] ?? 0) + (value ? 1 : -1));
@@ -168,4 +158,16 @@ function newerOrSame(data, item) {
 /** @param {Item} from @param {string[]} names */
 function pick(from, names) {
   return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
+}
+
+const FOLLOWS = ["follow", "follow_request", "follow_accepted"]; // types of notifications
+
+/**
+ * Return whether a fact may change how people stand to each other: an answered write to a person, or a notification, of
+ * which a removed one does not say its type.
+ * @param {Fact} fact
+ */
+export function isBetweenPeople({ event, data, write }) {
+  if (event === "answer") return !!write?.args["username"];
+  return event === "notification.removed" || FOLLOWS.includes(data?.type);
 }

@@ -191,6 +191,7 @@ function distance(from, to) {
 }
 
 /** @param {string} [one] @param {string} [other] */
-function isBefore(one, other) {
-  return !!one && !!other && Number.isFinite(distance(one, other)) && Number(distance(one, other)) > 0;
+function isBefore(one = "", other = "") {
+  const step = distance(one, other) ?? 0;
+  return step > 0 && step < Infinity;
 }

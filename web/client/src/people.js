@@ -4,7 +4,7 @@ import { SETTLES_MS } from "./hub.js";
 import { Live } from "./live.js";
 import { answerOf, nullIfHidden } from "./problems.js";
 import { later } from "./pauses.js";
-import { profileAfter, profileViewed } from "./merge.js";
+import { isBetweenPeople, profileAfter, profileViewed } from "./merge.js";
 
 /**
  * @typedef {import("../types/rest").components["schemas"]} Schemas
@@ -13,8 +13,6 @@ import { profileAfter, profileViewed } from "./merge.js";
  */
 
 const TYPING_MS = 5_000;
-const BETWEEN = ["follow", "follow_request", "follow_accepted"]; // notifications of how somebody stands to the reader
-const COUNTED = ["follow", "unfollow", "acceptFollow", "block", "unblock"]; // writes whose answers do not count them yet
 
 /** @extends {Live<OneProfile, OneProfile>} */
 export class ProfileStore extends Live {
@@ -40,16 +38,9 @@ export class ProfileStore extends Live {
 
   /** @param {OneProfile} state @param {import("./merge.js").Fact} fact */
   _after(state, fact) {
-    if (this.#isBetween(fact)) this.#refreshLater();
+    if (isBetweenPeople(fact)) this.#refreshLater();
     const value = state.value && profileAfter(state.value, fact);
     return value === state.value ? state : { value };
-  }
-
-  /** Return whether a fact changes how this person and the reader stand to each other. @param {import("./merge.js").Fact} fact */
-  #isBetween({ event, data, write }) {
-    if (event === "answer") return !!write && COUNTED.includes(write.verb) && write.args.username === this.#username;
-    if (!event.startsWith("notification") || !BETWEEN.includes(data?.type)) return false;
-    return data.actors.some((/** @type {Schemas["UserRef"]} */ { username }) => username === this.#username);
   }
 
   /** Fetch again once the counts have followed. */
@@ -89,10 +80,6 @@ export class PresenceStore extends Live {
     }, fetched);
   }
 
-  _leave() {
-    this._hub.rooms.leave(this);
-  }
-
   /** @param {People} state @param {import("./merge.js").Fact} fact */
   _after(state, { event, data }) {
     if (event !== "presence" || !this.#ids.includes(data.user_id)) return state;
@@ -101,11 +88,6 @@ export class PresenceStore extends Live {
     const others = state.items.filter((person) => person !== old);
     const items = [...others, data].sort((one, other) => this.#ids.indexOf(one.user_id) - this.#ids.indexOf(other.user_id));
     return { items };
-  }
-
-  /** @param {People} state */
-  _view(state) {
-    return state;
   }
 }
 
@@ -127,10 +109,6 @@ export class TypingStore extends Live {
     return this._hub.rooms.posts(this, [this.#post_id]);
   }
 
-  _leave() {
-    this._hub.rooms.leave(this);
-  }
-
   /** @param {Typists} state @param {import("./merge.js").Fact} fact */
   _after(state, { event, data }) {
     if (data?.post_id !== this.#post_id) return state;
@@ -139,11 +117,6 @@ export class TypingStore extends Live {
     clearTimeout(this.#timers.get(data.user_id));
     this.#timers.set(data.user_id, later(() => this._change(this.#without(this._state, data.user_id)), TYPING_MS));
     return state.items.includes(data.user_id) ? state : { items: [...state.items, data.user_id] };
-  }
-
-  /** @param {Typists} state */
-  _view(state) {
-    return state;
   }
 
   /** @param {Typists} state @param {string} user_id */

@@ -14,7 +14,7 @@ import { Queue, randomKey } from "./queue.js";
 import { openRest, sessionRest } from "./rest.js";
 import { Rooms } from "./rooms.js";
 import { Session } from "./session.js";
-import { Kept, defaultStorage, nameOf } from "./storage.js";
+import { Kept, defaultStorage } from "./storage.js";
 import { Tabs } from "./tabs.js";
 import { Writes } from "./writes.js";
 
@@ -52,7 +52,7 @@ export class Plaza extends Writes {
   /** @param {Options} options */
   constructor({ url, realtime = url, storage = defaultStorage(), fetch = (request) => globalThis.fetch(request), socket = {}, refused, poll_ms = 30_000 }) {
     super();
-    const scope = `plaza:${url}:${nameOf(storage)}`;
+    const scope = `plaza:${url}:${storage.name ?? Math.random()}`;
     const pauses = new Pauses();
     const kept = new Kept(storage, `${url} `);
     const hub = (this.#hub = new Hub());
@@ -82,6 +82,7 @@ export class Plaza extends Writes {
       answered: (answer) => hub.answered(answer),
       refused: (write, error) => refused?.(write, error),
     });
+    this._write = queue.add.bind(queue);
     const rooms = new Rooms(connection, (event, data) => hub.tell({ event, data }));
     kept.onchange = () => connection.note({ stored: kept.stored });
     session.onTokens(() => hub.userChanged());
@@ -200,11 +201,6 @@ export class Plaza extends Writes {
     this.#tabs.close();
   }
 
-  /** @param {string} verb @param {Record<string, any>} args */
-  _write(verb, args) {
-    return this.#hub.queue.add(verb, args);
-  }
-
   /**
    * @template {import("./live.js").Live<any, any>} S
    * @param {unknown[]} key
@@ -226,11 +222,9 @@ export class Plaza extends Writes {
 
 /** Call `back` and `gone` as the browser says; return the function that ends it. @param {() => void} back @param {() => void} gone */
 function onNetwork(back, gone) {
-  if (typeof window === "undefined") return () => {};
-  window.addEventListener("online", back);
-  window.addEventListener("offline", gone);
-  return () => {
-    window.removeEventListener("online", back);
-    window.removeEventListener("offline", gone);
-  };
+  const end = new AbortController();
+  const { signal } = end;
+  globalThis.window?.addEventListener("online", back, { signal });
+  globalThis.window?.addEventListener("offline", gone, { signal });
+  return () => end.abort();
 }

@@ -23,10 +23,6 @@ export class PostStore extends Live {
     return this._hub.rooms.posts(this, [this.#post_id]);
   }
 
-  _leave() {
-    this._hub.rooms.leave(this);
-  }
-
   get _items() {
     return this._state.value ? [this._state.value] : [];
   }

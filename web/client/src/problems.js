@@ -4,7 +4,7 @@
 
 const UNREACHABLE = { status: 0, code: "unreachable", title: "The server does not answer" };
 /** An answer that reads as nothing this release knows. */
-export const UNEXPECTED = { status: 200, code: "unexpected_answer", title: "The server answered in a form that this release does not know" };
+export const UNEXPECTED = { status: 200, code: "unexpected_answer", title: "The server answers as another release does" };
 const NEVER = [501, 505]; // such a server will not learn it
 
 /** A refusal by the server, or its silence: then `status` is 0 and `code` is `unreachable`. */

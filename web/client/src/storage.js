@@ -6,7 +6,7 @@
  * @property {(key: string, value: any) => unknown} set
  * @property {(key: string) => unknown} delete
  * @property {(prefix: string) => string[] | Promise<string[]>} keys
- * @property {string} [name] given where other tabs share what is in it
+ * @property {string} [name] given where other tabs or clients share what is in it
  */
 
 const DEADLINE_MS = 3_000; // a browser may leave a request to IndexedDB without any answer
@@ -14,6 +14,7 @@ const DEADLINE_MS = 3_000; // a browser may leave a request to IndexedDB without
 /** Return a storage in memory. @param {Map<string, unknown>} [map] @returns {Storage} */
 export function memoryStorage(map = new Map()) {
   return {
+    name: String(Math.random()), // all who have it share it
     get: (key) => map.get(key),
     set: (key, value) => map.set(key, value),
     delete: (key) => map.delete(key),
@@ -65,16 +66,6 @@ export function indexedDbStorage(name) {
 /** Return the storage to use where an app brings none. @returns {Storage} */
 export function defaultStorage() {
   return typeof indexedDB === "undefined" ? memoryStorage() : indexedDbStorage("plaza");
-}
-
-/** @type {WeakMap<Storage, string>} */
-const names = new WeakMap();
-
-/** Return a name that is the same for all who share a storage. @param {Storage} storage */
-export function nameOf(storage) {
-  if (storage.name) return storage.name;
-  if (!names.has(storage)) names.set(storage, String(Math.random()));
-  return /** @type {string} */ (names.get(storage));
 }
 
 /** A storage that loses nothing: what it refuses to write is kept in memory until it takes it. */

@@ -7,39 +7,43 @@
  * @property {"POST" | "PUT" | "PATCH" | "DELETE"} method
  * @property {string} path
  * @property {(args: Args) => object} [body]
- * @property {string[]} [lists] lists of REST that it changes
+ * @property {[flag: string, count: string | null, value: boolean]} [switches] a flag, and the count of those who set it
  */
 
-const POST = "/v1/posts/{post_id}";
-const COMMENT = "/v1/comments/{comment_id}";
+export const POST = "/v1/posts/{post_id}";
+export const COMMENT = "/v1/comments/{comment_id}";
 const USER = "/v1/users/{username}";
-const text = (/** @type {Args} */ args) => ({ text: args.text });
+
+/**
+ * Return two verbs, of which one takes back what the other did, and the flag and count of a post or comment that they switch.
+ * @param {string} on @param {string} off @param {string} path @param {string} [flag] @param {string | null} [count]
+ * @returns {Record<string, Verb>}
+ */
+const pair = (on, off, path, flag = "", count = null) => ({
+  [on]: { method: "PUT", path, switches: [flag, count, true] },
+  [off]: { method: "DELETE", path, switches: [flag, count, false] },
+});
+
+/** Return the body with these fields of the arguments. @param {string[]} names @returns {Verb["body"]} */
+const of = (...names) => (args) => Object.fromEntries(names.map((name) => [name, args[name]]));
 
 /** @type {Record<string, Verb>} */
 export const verbs = {
-  publish: { method: "POST", path: "/v1/posts", body: ({ text, media, visibility }) => ({ text, media, visibility }) },
-  editPost: { method: "PATCH", path: POST, body: text },
+  publish: { method: "POST", path: "/v1/posts", body: of("text", "media", "visibility") },
+  editPost: { method: "PATCH", path: POST, body: of("text") },
   deletePost: { method: "DELETE", path: POST },
-  like: { method: "PUT", path: `${POST}/like` },
-  unlike: { method: "DELETE", path: `${POST}/like` },
-  repost: { method: "PUT", path: `${POST}/repost` },
-  unrepost: { method: "DELETE", path: `${POST}/repost` },
-  bookmark: { method: "PUT", path: `${POST}/bookmark`, lists: ["/v1/bookmarks"] },
-  unbookmark: { method: "DELETE", path: `${POST}/bookmark`, lists: ["/v1/bookmarks"] },
-  comment: { method: "POST", path: `${POST}/comments`, body: ({ text, parent_id }) => ({ text, parent_id }) },
-  editComment: { method: "PATCH", path: COMMENT, body: text },
+  ...pair("like", "unlike", `${POST}/like`, "liked", "likes"),
+  ...pair("repost", "unrepost", `${POST}/repost`, "reposted", "reposts"),
+  ...pair("bookmark", "unbookmark", `${POST}/bookmark`, "bookmarked"),
+  comment: { method: "POST", path: `${POST}/comments`, body: of("text", "parent_id") },
+  editComment: { method: "PATCH", path: COMMENT, body: of("text") },
   deleteComment: { method: "DELETE", path: COMMENT },
-  likeComment: { method: "PUT", path: `${COMMENT}/like` },
-  unlikeComment: { method: "DELETE", path: `${COMMENT}/like` },
-  follow: { method: "PUT", path: `${USER}/follow`, lists: [`${USER}/following`, `${USER}/followers`] },
-  unfollow: { method: "DELETE", path: `${USER}/follow`, lists: [`${USER}/following`, `${USER}/followers`] },
-  block: { method: "PUT", path: `${USER}/block`, lists: ["/v1/users/me/blocks"] },
-  unblock: { method: "DELETE", path: `${USER}/block`, lists: ["/v1/users/me/blocks"] },
-  mute: { method: "PUT", path: `${USER}/mute`, lists: ["/v1/users/me/mutes"] },
-  unmute: { method: "DELETE", path: `${USER}/mute`, lists: ["/v1/users/me/mutes"] },
-  acceptFollow: { method: "PUT", path: "/v1/follow-requests/{username}", lists: ["/v1/follow-requests"] },
-  refuseFollow: { method: "DELETE", path: "/v1/follow-requests/{username}", lists: ["/v1/follow-requests"] },
-  markRead: { method: "POST", path: "/v1/notifications/read", body: ({ ids, all_until }) => ({ ids, all_until }) },
+  ...pair("likeComment", "unlikeComment", `${COMMENT}/like`, "liked", "likes"),
+  ...pair("follow", "unfollow", `${USER}/follow`),
+  ...pair("block", "unblock", `${USER}/block`),
+  ...pair("mute", "unmute", `${USER}/mute`),
+  ...pair("acceptFollow", "refuseFollow", "/v1/follow-requests/{username}"),
+  markRead: { method: "POST", path: "/v1/notifications/read", body: of("ids", "all_until") },
   editProfile: { method: "PATCH", path: "/v1/users/me", body: ({ fields }) => fields },
 };
 

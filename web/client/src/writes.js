@@ -8,10 +8,8 @@ import { given } from "./verbs.js";
  */
 
 export class Writes {
-  /** Queue a write; resolves with its answer. @param {string} _verb @param {Record<string, any>} _args @returns {Promise<any>} */
-  _write(_verb, _args) {
-    throw new TypeError("a subclass queues writes");
-  }
+  /** Queues a write; resolves with its answer. @type {(verb: string, args: Record<string, any>) => Promise<any>} */
+  _write = /** @type {any} */ (null); // a client sets it
 
   /** Publish a post. @param {Schemas["NewPost"]} post @returns {Promise<Schemas["Post"]>} */
   publish({ text, media, visibility }) {
