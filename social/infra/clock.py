@@ -38,8 +38,8 @@ def at_millis(millis: int) -> datetime:
 def new_id() -> str:
     """Return a new id of 24 hex digits; ids grow with time, and those of a process within a second too.
 
-    They are made as MongoDB's ObjectId is (second, process, number), whose number begins anywhere: in one process of a
-    hundred it soon begins again at 0, and ids of that second are out of order.
+    They are made as MongoDB's ObjectId is (second, process, number). But its number begins anywhere: in one process of
+    a hundred it soon begins again at 0, and ids of that second are out of order. Here it begins in the lower half.
     """
     return f"{int(time.time()):08x}{_maker.process}{next(_maker.numbers) & 0xFFFFFF:06x}"
 
@@ -48,7 +48,7 @@ class _Maker:
     """The part of ids that differs between processes, and their number within one."""
 
     def __init__(self) -> None:
-        self.numbers = itertools.count()
+        self.numbers = itertools.count(secrets.randbelow(1 << 23))
         self.begin()
 
     def begin(self) -> None:
