@@ -106,17 +106,18 @@ async def read(plaza: Plaza, ask: Read, *, by: str) -> Unread:
 
 
 async def _read_some(tx: Transaction, ask: Read, *, by: str, first: bool) -> tuple[Unread, bool]:
-    """Mark some as read; return whether there are more. The reader's other devices hear of the first and the last."""
+    """Mark some as read; return how many are left once it was all, and whether there are more.
+
+    The reader's other devices hear of the first and the last.
+    """
     ids = ask.ids
     which: Document = {"_id": {"$in": ids}} if ids is not None else {}
     unread = group_state.unread(by)
     unread |= {} if ids is not None else {"updated_at": {"$lte": ask.all_until}}
     others: Document = {"_id": {"$nin": ids}} if ids is not None else {"updated_at": {"$gt": ask.all_until}}
-    found, left = await asyncio.gather(
-        tx.many(NOTIFICATIONS, which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1),
-        tx.count(NOTIFICATIONS, {**_unread(by), **others}, limit=MOST_COUNTED),
-    )
+    found = await tx.many(NOTIFICATIONS, which | unread, fields={"_id": 1}, limit=READ_AT_ONCE + 1)
     some, more = [each["_id"] for each in found[:READ_AT_ONCE]], len(found) > READ_AT_ONCE
+    left = 0 if more else await tx.count(NOTIFICATIONS, {**_unread(by), **others}, limit=MOST_COUNTED)
     if some:
         read_at = {"$set": {"read_at": clock.now()}, "$unset": {"open": "", "slot": ""}}
         tx.touch_all(NOTIFICATIONS, {"_id": {"$in": some}} | unread, read_at)
