@@ -58,7 +58,10 @@ export class Notifications extends List {
 
   /** @param {Stream} state @param {Fact} fact */
   _after(state, { event, data, offset, write }) {
-    if (event === "answer" && write?.verb === "markRead") return read(state, write.args, data?.unread, write.at);
+    if (event === "answer" && write?.verb === "markRead") {
+      this.#fetchLater(); // one that came at the same moment may have been heard before the answer, and is unread
+      return read(state, write.args, data?.unread, write.at);
+    }
     if (!offset || !state.offset) return state;
     const step = distance(state.offset, offset);
     if (step !== undefined && step <= 0) return state; // it is in the snapshot already
@@ -93,7 +96,7 @@ export class Notifications extends List {
     }
   }
 
-  /** Fetch again: an event was about a notification of a page that is not loaded, which may have been unread. */
+  /** Fetch again, where what is unread is not certain: an event was about a page that is not loaded, or some were read. */
   #fetchLater() {
     clearTimeout(this.#counting);
     this.#counting = later(() => void this.refresh(), GATHER_MS);

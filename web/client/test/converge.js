@@ -74,7 +74,10 @@ export async function converge({ acts, people: size, drops, seed, log = () => {}
     for (let done = 0; done < acts; done++) {
       const each = any(people);
       const act = async () => choices[any(plan)](each.plaza, each);
-      const acting = act().catch((error) => void (refused += error.status ? 1 : error instanceof TypeError ? 0 : fail(error)));
+      const acting = act().catch((error) => {
+        if (error.status) refused++;
+        else if (error.code !== "unreachable" && !(error instanceof TypeError)) fail(error); // a page was asked for in a cut; nothing is there to act on
+      });
       pending.add(acting);
       void acting.finally(() => pending.delete(acting));
       await new Promise((resolve) => setTimeout(resolve, random() * 2 * apart_ms));
