@@ -16,6 +16,8 @@ export class PlazaError extends Error {
   constructor(problem, { retry_after = 0, cause } = {}) {
     super(problem.detail || problem.title || problem.code || "refused", { cause });
     this.name = "PlazaError";
+    /** The problem as the server wrote it. */
+    this.problem = problem;
     this.status = problem.status ?? 500;
     this.code = problem.code ?? "unknown";
     this.title = problem.title ?? this.message;

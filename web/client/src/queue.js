@@ -159,12 +159,10 @@ export class Queue {
       const data = await answerOf(ask(path, options));
       return /** @type {Answer} */ ({ write: { ...write, tried: !!tried }, data: data ?? null });
     } catch (error) {
-      const problem = asPlazaError(error);
-      if (problem.status === 401 || (problem.doubtful ? !last : problem.passing)) return problem;
-      if (tried && problem.status === DELETED && verbs[write.verb]?.method === "DELETE") return { write, data: null };
-      const { status, code, title, detail, fields } = problem;
-      const errors = Object.entries(fields).map(([pointer, said]) => ({ pointer, code: "", detail: said }));
-      return /** @type {Answer} */ ({ write, refused: { status, code, title, detail, errors } });
+      const refusal = asPlazaError(error);
+      if (refusal.status === 401 || (refusal.doubtful ? !last : refusal.passing)) return refusal;
+      if (tried && refusal.status === DELETED && verbs[write.verb]?.method === "DELETE") return { write, data: null };
+      return { write, refused: refusal.problem };
     }
   }
 
