@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,6 +50,7 @@ class Store:
     async def start(self) -> str:
         """Start the store, wait until it answers, and return its URL; raises StartError."""
         await self._stop_leftover()
+        self._begin_anew_if_unfinished()
         why = ""
         for _ in range(TRIES):  # another process may take the free port first
             self._port = _free_port()
@@ -59,6 +61,7 @@ class Store:
                 raise StartError(f"cannot start the document store: {error}") from None
             why = await self._ready()
             if not why:
+                self._unfinished.unlink(missing_ok=True)
                 await self._check()
                 return self.url
             self.stop()
@@ -159,6 +162,19 @@ class Store:
     @property
     def _data(self) -> Path:
         return self._folder / "store"
+
+    @property
+    def _unfinished(self) -> Path:
+        """A mark in the data of a store that never answered yet."""
+        return self._data / "unfinished"
+
+    def _begin_anew_if_unfinished(self) -> None:
+        """Clear data that a store left which ended while it made them: nobody wrote to it, and it cannot open them."""
+        if self._unfinished.exists():
+            shutil.rmtree(self._data)
+        if not self._data.exists():
+            self._data.mkdir()
+            self._unfinished.touch()
 
     async def _ready(self) -> str:
         """Return an empty string once the store answers, else the reason why it does not."""

@@ -82,6 +82,15 @@ async def test_a_signal_while_it_starts_leaves_nothing_running(machine: Any) -> 
     await machine.running()
 
 
+async def test_a_store_that_ended_while_it_made_its_files_begins_anew(machine: Any) -> None:
+    data = machine.var / "store"
+    data.mkdir(parents=True)
+    (data / "unfinished").touch()
+    (data / "WiredTiger").write_text("half of a")
+    await machine.running()
+    assert not (data / "unfinished").exists()
+
+
 async def test_what_people_wrote_is_there_after_a_restart_and_after_a_kill(machine: Any) -> None:
     program = await machine.running()
     async with door_to(machine.url) as door:
