@@ -174,6 +174,7 @@ class Store:
             shutil.rmtree(self._data)
         if not self._data.exists():
             self._data.mkdir()
+        if self._data.is_dir() and not any(self._data.iterdir()):
             self._unfinished.touch()
 
     async def _ready(self) -> str:
