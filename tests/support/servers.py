@@ -86,6 +86,10 @@ class RabbitServer(servers.RabbitServer):
         )
         return port
 
+    async def alarm(self, on: bool) -> None:
+        """Raise or clear the memory alarm."""
+        await self._eval(f"vm_memory_monitor:set_vm_memory_high_watermark({0 if on else 0.6}), ok.")
+
     async def _eval(self, expression: str) -> None:
         """Evaluate Erlang in the server: erl_call takes 30 ms, rabbitmqctl more than a second."""
         command = ["erl_call", "-name", self.node, "-c", (self.folder / ".erlang.cookie").read_text(), "-e"]
@@ -125,10 +129,6 @@ class ManagedRabbit(RabbitServer):
         own = f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {ports[3]}\n"
         self._settings = RabbitServer._settings + own
         await super().launch(ports)
-
-    async def alarm(self, on: bool) -> None:
-        """Raise or clear the memory alarm."""
-        await self._eval(f"vm_memory_monitor:set_vm_memory_high_watermark({0 if on else 0.6}), ok.")
 
 
 class DocumentStore(Server):

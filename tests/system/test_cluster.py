@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from conftest import require, run
+from support.account import settle
 from support.browser import Page, page
 from support.cluster import Cluster
-from support.crowd import Member, crowd, settle
+from support.crowd import Member, crowd
 from support.eventually import eventually
 from support.nginx import Nginx
 from support.ports import free_ports

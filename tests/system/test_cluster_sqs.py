@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import require
+from support.account import settle
 from support.cluster import Cluster
-from support.crowd import crowd, settle
+from support.crowd import crowd
 from support.eventually import eventually
 from support.nginx import Nginx
 from support.ports import free_ports

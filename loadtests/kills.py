@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.cluster import Cluster
-from support.crowd import Account, crowd, settle
+from support.account import Account, settle
+from support.crowd import crowd
 from support.eventually import eventually
 from support.ports import free_ports
 from support.servers import DocumentStore, giving_up_after

@@ -1,0 +1,163 @@
+"""Run chaos with seeds on real processes, and count what was lost, doubled or left behind (nothing).
+
+    make chaos RUNS=300 SEED=1                    # seeds 1 to 300, on one cluster as long as nothing fails
+    make chaos RUNS=1 SEED=17                     # the plan of seed 17 again
+    make chaos RUNS=300 SEED=1 RESUME=var/chaos   # go on with the campaign in that folder
+
+Each run has a crowd of its own, which posts, comments, likes and follows over REST and sockets, each write repeated
+under one key, while the faults of the seed's plan happen. After a run with a flaw its logs stay, and the next run has
+a new cluster. The exit code is 1 where a run had a flaw.
+"""
+
+import argparse
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from loadtests.chaos import results  # noqa: E402 - `support` is below tests/
+from loadtests.chaos.plan import KINDS, Plan, plan  # noqa: E402
+from loadtests.chaos.run import PEOPLE, Result, run  # noqa: E402
+from loadtests.chaos.system import System  # noqa: E402
+from loadtests.origin import commit, machine  # noqa: E402
+
+RELIABILITY = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- measured: make chaos -->", "<!-- until here -->"
+RUN_WITHIN_S = 400.0  # a run that takes longer hangs
+
+
+class Campaign:
+    """The runs of many seeds, on a cluster that is made anew where a run had a flaw."""
+
+    def __init__(self, folder: Path, previous: Path | None, people: int) -> None:
+        self._folder = folder
+        self._previous = previous
+        self._people = people
+        self._system: System | None = None
+        self._home: Path | None = None
+
+    async def run(self, plan: Plan) -> Result:
+        """Run a plan and note its result."""
+        began = time.monotonic()
+        try:
+            system = await self._cluster()
+            async with asyncio.timeout(RUN_WITHIN_S):
+                result = await run(system, plan, self._previous, self._people)
+        except Exception as error:
+            result = Result(plan.seed, [list(each) for each in plan.faults], flaws=[f"ended by {error!r}"])
+            result.seconds = round(time.monotonic() - began, 1)
+        results.append(self._folder, result)
+        if result.flaws:
+            await self.end(kept=f"seed-{plan.seed}")
+        elif self._system and not self._system.room_left():
+            await self.end()
+        return result
+
+    async def end(self, kept: str = "") -> None:
+        """Kill the cluster; keep its logs under a name, where there is one."""
+        system, home, self._system, self._home = self._system, self._home, None, None
+        if system is None or home is None:
+            return
+        await system.stop()
+        if kept:
+            for log in home.glob("**/*.log"):
+                (self._folder / kept).mkdir(exist_ok=True)
+                shutil.copy(log, self._folder / kept / f"{log.parent.name}-{log.name}")
+        shutil.rmtree(home, ignore_errors=True)
+
+    async def _cluster(self) -> System:
+        if self._system is None:
+            self._home = Path(tempfile.mkdtemp(prefix="chaos-"))
+            self._system = System(self._home)
+            await self._system.start()
+        return self._system
+
+
+def checked_out(ref: str, folder: Path) -> Path | None:
+    """Return a folder with the files of another release, which git has."""
+    if not ref:
+        return None
+    there = folder / "previous"
+    if not there.exists():
+        there.mkdir()
+        archive = subprocess.run(["git", "-C", str(ROOT), "archive", ref], capture_output=True, check=True)
+        subprocess.run(["tar", "-x", "-C", str(there)], input=archive.stdout, check=True)
+    return there
+
+
+async def main(options: argparse.Namespace) -> int:
+    """Run all seeds that are not done; return the exit code."""
+    folder = options.resume or Path(tempfile.mkdtemp(prefix="chaos-results-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {name: kind for name, kind in KINDS.items() if not options.only or name in options.only}
+    campaign = Campaign(folder, checked_out(options.previous, folder), options.people)
+    done = {each.seed for each in results.read(folder)}
+    seeds = [each for each in range(options.seed, options.seed + options.runs) if each not in done]
+    print(f"{len(seeds)} runs, results in {folder}/{results.FILE} (RESUME={folder} goes on there)", flush=True)
+    try:
+        for number, seed in enumerate(seeds, start=1):
+            print(planned := plan(seed, kinds, options.most), flush=True)
+            show(number, len(seeds), await campaign.run(planned))
+    finally:
+        await campaign.end()
+    every = results.read(folder)
+    text = f"`{command(options)}` on {machine()}, commit {commit()}:\n\n{results.summary(every)}"
+    print(text)
+    if options.write:
+        write(text)
+    return int(any(each.flaws for each in every))
+
+
+def show(number: int, of: int, result: Result) -> None:
+    """Print the result of a run: a line, and one for each flaw."""
+    some = result.counted
+    print(
+        f"[{number}/{of}] seed {result.seed}: {some.acknowledged} acknowledged, {some.unknown} unknown, "
+        f"{some.lost} lost, {some.duplicated} duplicated; ready after {result.ready_s} s, converged after "
+        f"{result.converged_s} s; {result.seconds:.0f} s" + (f"; {len(result.flaws)} FLAWS" if result.flaws else ""),
+        *(f"    {each}" for each in result.flaws),
+        sep="\n",
+        flush=True,
+    )
+
+
+def command(options: argparse.Namespace) -> str:
+    """Return the command that runs this campaign again."""
+    more = f" PREVIOUS={options.previous}" if options.previous else ""
+    return f"make chaos RUNS={options.runs} SEED={options.seed}{more}"
+
+
+def write(text: str) -> None:
+    """Put the tables into docs/reliability.md."""
+    before, begin, rest = RELIABILITY.read_text().partition(BEGIN)
+    RELIABILITY.write_text(f"{before}{begin}\n{text}{END}{rest.partition(END)[2]}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtests.chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=20, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, help="of the first run (default: %(default)s)")
+    parser.add_argument("--resume", type=Path, help="folder of the results; seeds that are there already are not run")
+    parser.add_argument("--people", type=int, default=PEOPLE, help="people in each crowd (default: %(default)s)")
+    parser.add_argument("--most", type=int, default=4, help="faults of a run (default: %(default)s)")
+    parser.add_argument(
+        "--only", action="append", choices=list(KINDS), help="plan this kind of fault alone (repeatable)"
+    )
+    parser.add_argument("--previous", default="", help="a commit or tag whose processes run beside today's")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/reliability.md")
+    return parser
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(asyncio.run(main(parser().parse_args())))

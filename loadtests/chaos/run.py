@@ -1,0 +1,107 @@
+"""A run of chaos: a crowd acts, the faults of a plan happen to its system, which heals, and all writes are counted."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.account import Account, settle
+from support.crowd import crowd
+from support.writes import Counts
+
+from devtools.cluster.server import StartFailed
+from loadtests.chaos.faults import HARMS, POISON, Scene, lacking
+from loadtests.chaos.plan import Fault, Plan
+from loadtests.chaos.system import System
+from plaza_client import Retrying
+
+PEOPLE = 8
+GOES_ON_S = 2.0  # after the last fault
+READY_WITHIN_S = 30.0
+CONVERGES_WITHIN_S = 90.0
+PATIENCE = Retrying(first_s=0.1, most_s=1.0, give_up_s=30.0)
+
+
+@dataclass
+class Result:
+    """The outcome of a run, as a line of JSON keeps it."""
+
+    seed: int
+    faults: list[list[Any]]  # kind, target, at_s, for_s
+    not_run: dict[str, str] = field(default_factory=dict)  # kinds, and what this machine lacks for each
+    counts: dict[str, int] = field(default_factory=dict)
+    notifications: int = 0
+    ready_s: float | None = None
+    converged_s: float = 0.0
+    slowest_write_s: float = 0.0
+    slowest_notification_s: float = 0.0
+    returns: int = 0
+    fetched_anew: int = 0  # streams that could not be resumed by the gateway, and were read by `sync`
+    retries: dict[str, int] = field(default_factory=dict)
+    flaws: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def counted(self) -> Counts:
+        """The counts of the writes."""
+        return Counts(**self.counts)
+
+
+async def run(system: System, plan: Plan, previous: Path | None = None, people: int = PEOPLE) -> Result:
+    """Return the result of a plan; its flaws are empty where every promise was kept."""
+    began = time.monotonic()
+    result = Result(plan.seed, [list(each) for each in plan.faults])
+    result.not_run = {kind: why for kind, *_ in plan.faults if (why := lacking(kind, system, previous))}
+    faults = [each for each in plan.faults if each.kind not in result.not_run]
+    async with crowd(system.url, people, seed=plan.seed, patience=PATIENCE) as gathered:
+        scene = Scene(system, gathered, previous)
+        async with gathered.busy():
+            result.flaws += await _harm(scene, faults)
+            system.heal()
+            result.ready_s = await _ready(system)
+            await asyncio.sleep(GOES_ON_S)
+        account = await settle(gathered, CONVERGES_WITHIN_S)
+        result.returns = sum(len(person.returns) for person in gathered.people)
+    _note(result, account)
+    parked = await asyncio.to_thread(system.parked)
+    result.flaws += [f"parked: {each[:500]}" for each in parked if each != POISON]
+    if result.ready_s is None:
+        result.flaws.append(f"not ready {READY_WITHIN_S:g} s after healing")
+    result.seconds = round(time.monotonic() - began, 1)
+    return result
+
+
+async def _harm(scene: Scene, faults: Sequence[Fault]) -> list[str]:
+    """Do every harm at its time; return a line for each that failed by itself, which is no flaw of the system's."""
+    done = await asyncio.gather(*(_at_its_time(scene, each) for each in faults), return_exceptions=True)
+    return [f"broken fault {fault.kind}: {error!r}" for fault, error in zip(faults, done, strict=True) if error]
+
+
+async def _at_its_time(scene: Scene, fault: Fault) -> None:
+    await asyncio.sleep(fault.at_s)
+    try:
+        await HARMS[fault.kind](scene, fault)
+    except (OSError, StartFailed) as error:  # its target is down: another fault was first
+        scene.crowd.record.retries.update([f"fault without a target: {fault.kind} ({type(error).__name__})"])
+
+
+async def _ready(system: System) -> float | None:
+    began = time.monotonic()
+    with suppress(TimeoutError):
+        await system.ready(READY_WITHIN_S)
+        return round(time.monotonic() - began, 2)
+    return None
+
+
+def _note(result: Result, account: Account) -> None:
+    result.counts = asdict(account.counts)
+    result.notifications = account.notifications
+    result.converged_s = round(account.converged_s, 2)
+    result.slowest_write_s = round(account.slowest_write_s, 2)
+    result.slowest_notification_s = round(max(account.notified_s, default=0.0), 2)
+    result.fetched_anew = account.unrecovered
+    result.retries = account.retries
+    result.flaws += account.flaws
