@@ -58,9 +58,14 @@ bench-fanout: packages-dev ## compare the realtime engine and cluster with stock
 bench-rest: packages-dev ## measure requests a second and latency of the REST API
 	$(VENV_PYTHON) loadtests/benchmarks/rest.py
 
-chaos: packages-dev ## kill the parts of a cluster one after another under load, and write down what was lost (nothing)
+chaos: packages-dev ## let a seed choose faults of a cluster under load, and count every write: RUNS=300 SEED=1 RESUME=folder WRITE=1
 	@sh tests/install-servers.sh
-	$(VENV_PYTHON) loadtests/chaos.py $(call said,BROKER,broker) --write
+	@$(VENV_PYTHON) -m loadtests.chaos $(call said,RUNS,runs) $(call said,SEED,seed) $(call said,RESUME,resume) \
+		$(call said,PREVIOUS,previous) $(if $(WRITE),--write)
+
+kills: packages-dev ## kill the parts of a cluster one after another under load, and write down what was lost (nothing); BROKER=sqs
+	@sh tests/install-servers.sh
+	$(VENV_PYTHON) loadtests/kills.py $(call said,BROKER,broker) --write
 
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/, clients/ and web/types/
 	$(VENV_PYTHON) -m devtools.generate

@@ -1,6 +1,6 @@
 """Kill or replace parts of a cluster under a crowd, and measure its losses (there are none) and its waiting times.
 
-    python loadtests/chaos.py [--people 16] [--seconds 15] [--broker sqs] [--write]
+    python loadtests/kills.py [--people 16] [--seconds 15] [--broker sqs] [--write]
 
 Starts `python -m devtools.cluster` in a folder of its own, with a document store that gives up the transaction of a
 dead process after 15 s, as compose.yml's MongoDB does (another store where MONGO_URL names it). For each line of the
@@ -25,25 +25,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.cluster import Cluster
 from support.account import Account, settle
+from support.cluster import Cluster
 from support.crowd import crowd
 from support.eventually import eventually
 from support.ports import free_ports
-from support.servers import DocumentStore, giving_up_after
+from support.servers import PatientStore
 
 RELIABILITY = Path(__file__).parents[1] / "docs" / "reliability.md"
 BEGIN, END = "<!-- measured: {} -->", "<!-- until here -->"
-GIVES_UP_S = 15.0  # deploy/mongo/start.sh
 FROZEN_S = 8.0
 
 Harm = Callable[[Cluster], Awaitable[None]]
-
-
-class PatientStore(DocumentStore):
-    """A document store that gives up a dead client's transaction as soon as compose.yml's MongoDB does."""
-
-    patched = giving_up_after(GIVES_UP_S)
 
 
 def killed(*names: str) -> Harm:
@@ -91,7 +84,7 @@ OVER_SQS: dict[str, Harm] = {
     "SQS and Redis": killed("fauxqs", "redis-server"),
     "all processes but nginx and the servers": HARM["all processes but nginx and the servers"],
 }
-TABLES = {"rabbitmq": ("make chaos", HARM), "sqs": ("make chaos BROKER=sqs", OVER_SQS)}
+TABLES = {"rabbitmq": ("make kills", HARM), "sqs": ("make kills BROKER=sqs", OVER_SQS)}
 
 
 @asynccontextmanager
@@ -140,7 +133,7 @@ def row(name: str, account: Account, returns: int) -> str:
         tried,
         f"{account.silence_s:.1f} s",
         f"{account.slowest_write_s:.1f} s",
-        f"{account.slowest_notification_s:.1f} s",
+        f"{max(account.notified_s, default=0):.1f} s",
     ]
     return f"| {' | '.join(map(str, cells))} |"
 
@@ -153,7 +146,7 @@ def head(people: int, seconds: float, broker: str) -> str:
         *("slowest write", "slowest notification"),
     ]
     over = "" if broker == "rabbitmq" else f" --broker {broker}"
-    words = f"`python loadtests/chaos.py --people {people} --seconds {seconds:g}{over}` on {machine()}:"
+    words = f"`python loadtests/kills.py --people {people} --seconds {seconds:g}{over}` on {machine()}:"
     return f"{words}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
 
 

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,21 +17,18 @@ BOUND = 3.0  # rule of three: where n events show no failure, at most 3/n of all
 
 
 def append(folder: Path, result: Result) -> None:
-    """Add the result of a run."""
+    """Add the result of a run, on a line of its own also where the line before was cut off."""
     with (folder / FILE).open("a") as file:
-        file.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
+        file.write("\n" + json.dumps(asdict(result), ensure_ascii=False))
 
 
 def read(folder: Path) -> list[Result]:
     """Return the results of all runs so far; a line that was being written when the campaign was killed is left out."""
     lines = (folder / FILE).read_text().splitlines() if (folder / FILE).exists() else []
     results = []
-    for at, line in enumerate(lines):
-        try:
+    for line in filter(None, lines):
+        with suppress(ValueError):
             results.append(Result(**json.loads(line)))
-        except ValueError:
-            if at < len(lines) - 1:
-                raise
     return results
 
 
@@ -49,9 +47,7 @@ def summary(results: Sequence[Result]) -> str:
         f"notifications that were due.",
     ]
     if events and not flawed:
-        words[0] += (
-            f" No failure among n = {events:,} events bounds the share of failures at 3/n = {BOUND / events:.1e}."
-        )
+        words[0] += f" No failure among n = {events:,} events bounds their share at 3/n = {BOUND / events:.1e} (95 %)."
     names = tuple(asdict(counts))
     words += ["", _row(names), _row(["---"] * len(names)), _row(f"{each:,}" for each in asdict(counts).values())]
     columns = (

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pymongo
-from support.servers import DocumentStore, RabbitServer
+from support.servers import DocumentStore, PatientStore, RabbitServer
 
 from devtools.cluster.nginx_program import nginx_program
 from devtools.cluster.ports import free_ports
@@ -32,18 +32,9 @@ DATABASE = "chaos"
 DRAIN_S = 1.0
 RESTARTS_AFTER_S = 0.5  # always: a part that a run kills shall not pay for the kills of earlier runs
 DISK_MB = 400
-GIVES_UP_S = 15.0  # deploy/mongo/start.sh
 ROOT = Path(__file__).parents[2]
 WRONG_CLOCK = Path(__file__).with_name("wrong_clock.py")
 UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN", "REGISTER")}
-
-
-class PatientStore(DocumentStore):
-    """A document store that gives up a dead client's transaction as soon as compose.yml's MongoDB does."""
-
-    program = "py"
-    patch = "from secantus.server import SecantusDBServer as S\n"
-    patch += f"S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = {GIVES_UP_S}"
 
 
 class System:
@@ -62,7 +53,8 @@ class System:
         self._log = (folder / "output.log").open("a", buffering=1)
         self.redis = RedisServer(folder / "redis", append_only=True)
         self.rabbitmq = RabbitServer(folder / "rabbitmq")
-        self.store = PatientStore(folder / "documents")
+        self.store: DocumentStore = PatientStore(folder / "documents")
+        self.database = DATABASE
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -195,7 +187,7 @@ class System:
     def parked(self) -> list[str]:
         """Return the text of each parked message."""
         with pymongo.MongoClient[dict[str, str]](self.store.url) as client:
-            return [row["raw"] for row in client[DATABASE]["parked"].find()]
+            return [row["raw"] for row in client[self.database]["parked"].find()]
 
     def room_left(self) -> bool:
         """Return whether the store's disk has room for more runs."""

@@ -39,7 +39,16 @@ due = 0.0
 TransactionRegistry._prune_locked = seldom
 """
 
-__all__ = ["DocumentStore", "ImpatientStore", "ManagedRabbit", "NamedStore", "RabbitServer", "RedisServer", "SqsServer"]
+__all__ = [
+    "DocumentStore",
+    "ImpatientStore",
+    "ManagedRabbit",
+    "NamedStore",
+    "PatientStore",
+    "RabbitServer",
+    "RedisServer",
+    "SqsServer",
+]
 
 
 class RabbitServer(servers.RabbitServer):
@@ -175,15 +184,27 @@ class DocumentStore(Server):
         await self.answering(self._process, ports[0], b"", b"")
 
 
+def giving_up_after(seconds: float) -> str:
+    """Return the patch of a store that aborts a dead client's transaction so soon (transactionLifetimeLimitSeconds)."""
+    started = "from secantus.server import SecantusDBServer as S\n"
+    return started + f"S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = {seconds}"
+
+
 class ImpatientStore(DocumentStore):
-    """A store that aborts a dead client's transaction after a second (mongod: transactionLifetimeLimitSeconds).
+    """A store that gives up a transaction after a second.
 
     The store is the Python one whatever STORE says: the Rust one has a constant, 60 s.
     """
 
     program = "py"
-    patch = "from secantus.server import SecantusDBServer as S\n"
-    patch += "S.__init__.__kwdefaults__['transaction_lifetime_seconds'] = 1.0"
+    patch = giving_up_after(1.0)
+
+
+class PatientStore(DocumentStore):
+    """A store that gives up a transaction after 15 s, as compose.yml's MongoDB does (deploy/mongo/start.sh)."""
+
+    program = "py"
+    patch = giving_up_after(15.0)
 
 
 class NamedStore(DocumentStore):

@@ -1,0 +1,217 @@
+"""Chaos with seeds: its plans, its counts, its results, and the links that it harms."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from support.writes import Counts, Key, Writes, hole
+
+from loadtests.chaos import results
+from loadtests.chaos.faults import HARMS
+from loadtests.chaos.link import CLEAR, Link, Weather
+from loadtests.chaos.plan import KINDS, plan
+from loadtests.chaos.run import Result
+
+LIKE = Key("like", "ada", "post")
+POST = Key("post", "ada", "", "ada says 1")
+COMMENT = Key("comment", "bob", "post", "bob says 1")
+
+
+def test_a_plan_is_a_function_of_its_seed_alone() -> None:
+    """A seed of a report is worth something for as long as it means these faults."""
+    assert str(plan(17)).splitlines() == [
+        "seed 17",
+        "    1.5 s  server frozen: redis for 4.0 s",
+        "    3.3 s  slow reader: a second device for 7.6 s",
+        "    3.5 s  poison: fanout",
+        "    4.0 s  server killed: store",
+    ]
+
+
+def test_seeds_reach_every_fault_and_every_target() -> None:
+    plans = [plan(seed) for seed in range(3_000)]
+    assert {(each.kind, each.target) for some in plans for each in some.faults} == {
+        (name, target) for name, kind in KINDS.items() for target in kind.targets
+    }
+    assert {len(each.faults) for each in plans} == {1, 2, 3, 4}
+
+
+def test_every_fault_does_harm() -> None:
+    assert set(HARMS) == set(KINDS)
+
+
+@pytest.fixture
+def writes() -> Writes:
+    """Return a like and a post that were acknowledged, and a comment of which nobody knows."""
+    noted = Writes()
+    for key in (LIKE, POST):
+        noted.acknowledge(noted.attempt(key))
+    noted.attempt(COMMENT)
+    return noted
+
+
+def test_what_is_acknowledged_and_stored_once_is_flawless(writes: Writes) -> None:
+    stored = Counter([LIKE, POST])
+    assert writes.count(stored) == Counts(attempted=3, acknowledged=2, unknown=1, stored=2)
+    assert writes.flaws(stored) == []
+
+
+def test_an_acknowledged_write_that_is_not_stored_is_lost(writes: Writes) -> None:
+    assert writes.count(Counter([LIKE])).lost == 1
+    assert writes.flaws(Counter([LIKE])) == [f"lost: {POST}"]
+
+
+def test_an_unknown_write_that_is_stored_is_recovered_and_no_flaw(writes: Writes) -> None:
+    stored = Counter([LIKE, POST, COMMENT])
+    assert writes.count(stored) == Counts(attempted=3, acknowledged=2, unknown=1, stored=3, recovered=1)
+    assert writes.flaws(stored) == []
+
+
+def test_a_write_that_is_stored_twice_is_duplicated(writes: Writes) -> None:
+    stored = Counter([LIKE, POST, POST])
+    assert (writes.count(stored).duplicated, writes.count(stored).stored) == (1, 2)
+    assert writes.flaws(stored) == [f"duplicated: {POST}"]
+
+
+def test_a_write_that_was_refused_or_never_attempted_is_unexpected(writes: Writes) -> None:
+    other = Key("follow", "bob", "ada")
+    writes.all[COMMENT].refused = "403"
+    stored = Counter([LIKE, POST, COMMENT, other])
+    assert writes.count(stored) == Counts(attempted=3, acknowledged=2, refused=1, stored=2, unexpected=2)
+    assert writes.flaws(stored) == [f"unexpected: {COMMENT}", f"unexpected: {other}"]
+
+
+def test_writes_that_could_not_be_told_apart_are_refused(writes: Writes) -> None:
+    with pytest.raises(ValueError, match="attempted before"):
+        writes.attempt(LIKE)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "last", "words"),
+    [
+        ([1, 2, 3], 3, ""),
+        ([], 0, ""),
+        ([1, 3], 3, "1 to 3 without [2]"),
+        ([1, 2], 3, "1 to 3 without [3]"),
+        ([1, 2, 2, 3], 3, "1 to 3 twice [2]"),
+        ([1, 2, 3], 2, "1 to 2 beyond [3]"),
+    ],
+)
+def test_a_stream_is_1_to_n(numbers: list[int], last: int, words: str) -> None:
+    assert hole(numbers, last) == words
+
+
+def outcome(seed: int, *kinds: str, flaws: list[str] | None = None) -> Result:
+    """Return the result of a run with two acknowledged writes."""
+    counts = asdict(Counts(attempted=3, acknowledged=2, unknown=1, stored=3, recovered=1))
+    faults = [[kind, "redis", 1.0, 0.0] for kind in kinds]
+    return Result(seed, faults, counts=counts, notifications=4, ready_s=0.1, converged_s=seed, flaws=flaws or [])
+
+
+def test_a_campaign_goes_on_after_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        results.append(tmp_path, outcome(seed, "redis emptied"))
+    with (tmp_path / results.FILE).open("a") as file:
+        file.write('\n{"seed": 3, "fau')
+    assert results.read(tmp_path) == [outcome(1, "redis emptied"), outcome(2, "redis emptied")]
+    results.append(tmp_path, outcome(3, "redis emptied"))
+    assert [each.seed for each in results.read(tmp_path)] == [1, 2, 3]
+
+
+def test_the_table_bounds_what_did_not_fail_and_names_what_was_not_run() -> None:
+    skipped = outcome(3, "disk full")
+    skipped.not_run = {"disk full": "no disk may be mounted"}
+    text = results.summary([outcome(1, "killed"), outcome(2, "killed", "poison"), skipped])
+    assert "3 runs, 0 with a flaw; 6 acknowledged writes and 12 notifications" in text
+    assert "n = 18 events bounds their share at 3/n = 1.7e-01" in text
+    assert "| 9 | 6 | 0 | 3 | 9 | 0 | 0 | 0 | 3 |" in text
+    assert "| killed | 2 | 4 | 8 | 0 | 0.1 s / 0.1 s | 2.0 s / 2.0 s |" in text
+    assert "| disk full | 0 |" in text
+    assert "*disk full*, because no disk may be mounted" in text
+
+
+def test_a_flaw_leaves_no_bound() -> None:
+    text = results.summary([outcome(1, "killed"), outcome(2, "killed", flaws=["lost: a like"])])
+    assert "2 runs, 1 with a flaw" in text
+    assert "bounds" not in text
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[tuple[Link, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Yield a link to a server that answers with what it hears, and a connection through that link."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    link = Link(server.sockets[0].getsockname()[1])
+    await link.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+    try:
+        yield link, reader, writer
+    finally:
+        writer.close()
+        await link.close()
+        server.close()
+
+
+async def test_a_clear_link_passes_everything_on() -> None:
+    async with echoing() as (_, reader, writer):
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+
+
+async def test_a_silent_direction_holds_bytes_back_until_the_weather_clears() -> None:
+    async with echoing() as (link, reader, writer):
+        for silent in ("up", "down"):
+            link.change(Weather(silent=(silent,)))
+            writer.write(b"hello")
+            answer = asyncio.ensure_future(reader.readexactly(5))
+            done, _ = await asyncio.wait([answer], timeout=0.05)
+            assert not done
+            link.change(CLEAR)
+            assert await answer == b"hello"
+
+
+async def test_the_weather_of_one_process_leaves_the_others_alone() -> None:
+    async with echoing() as (link, reader, writer):
+        link.change(Weather(silent=("up",)), who=lambda port: port != writer.get_extra_info("sockname")[1])
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+
+
+async def test_a_reset_is_an_error_and_the_next_connection_works() -> None:
+    async with echoing() as (link, reader, writer):
+        writer.write(b"hello")
+        await reader.readexactly(5)
+        link.reset()
+        with pytest.raises(ConnectionResetError):
+            await reader.readexactly(5)
+        again, other = await asyncio.open_connection("127.0.0.1", link.port)
+        other.write(b"hello")
+        assert await again.readexactly(5) == b"hello"
+        other.close()
+
+
+async def test_the_answer_to_a_commit_never_comes() -> None:
+    async with echoing() as (link, reader, writer):
+        link.change(Weather(hides_commits=True))
+        writer.write(b"insert\0")
+        assert await reader.readexactly(7) == b"insert\0"
+        writer.write(b"commitTransaction\0")
+        assert await reader.read() == b""
+
+
+async def test_lost_packets_come_late_and_in_order() -> None:
+    async with echoing() as (link, reader, writer):
+        link.change(Weather(lost=0.5))
+        for each in (b"1", b"2", b"3"):
+            writer.write(each)
+            await asyncio.sleep(0)
+        assert await reader.readexactly(3) == b"123"
