@@ -16,7 +16,7 @@ from support.processes import CRASH
 
 from loadtests.chaos.link import CLEAR, Weather, Who, of_process
 from loadtests.chaos.plan import Fault
-from loadtests.chaos.system import System, older
+from loadtests.chaos.system import System
 
 SLOW = Weather(delay_s=0.15)
 LOSSY = Weather(lost=0.2)
@@ -25,6 +25,7 @@ MUTE = Weather(silent=("down",))  # the process hears nothing
 HIDING = Weather(hides_commits=True)
 CLOSES_AFTER_S = 3.0
 STEP_S = 300
+OLDER_WITHIN_S = 60.0
 POISON = "poison of a chaos run"
 
 
@@ -97,7 +98,7 @@ async def disk_full(scene: Scene, fault: Fault) -> None:
     try:
         await asyncio.sleep(fault.for_s)
     finally:
-        (scene.system.store.folder / "filler").unlink(missing_ok=True)
+        scene.system.empty_disk()
 
 
 def weather(what: Weather) -> Harm:
@@ -173,12 +174,15 @@ async def rolled(scene: Scene, fault: Fault) -> None:
 async def previous_release(scene: Scene, fault: Fault) -> None:
     """Run another release's process in the place of one of today's, beside all others, and then today's again."""
     assert scene.previous is not None
-    command, environment = older(scene.previous, fault.target)
-    program = scene.system.program(fault.target, command=command, environment=environment)
-    await scene.system.replace(fault.target, program)
-    await program.ready()
-    await asyncio.sleep(fault.for_s)
-    await scene.system.replace(fault.target, scene.system.program(fault.target))
+    name, system = fault.target, scene.system
+    await system.replace(name, system.older(name, scene.previous))
+    try:
+        await system.ready(OLDER_WITHIN_S)
+        await asyncio.sleep(fault.for_s)
+    except TimeoutError:
+        raise RuntimeError(f"{name} of the other release is not ready after {OLDER_WITHIN_S:g} s") from None
+    finally:
+        await system.replace(name, system.program(name))
 
 
 HARMS: Mapping[str, Harm] = {

@@ -59,7 +59,7 @@ async def run(system: System, plan: Plan, previous: Path | None = None, people: 
     async with crowd(system.url, people, seed=plan.seed, patience=PATIENCE) as gathered:
         scene = Scene(system, gathered, previous)
         async with gathered.busy():
-            result.flaws += await _harm(scene, faults)
+            await _harm(scene, faults, result)
             system.heal()
             result.ready_s = await _ready(system)
             await asyncio.sleep(GOES_ON_S)
@@ -74,18 +74,19 @@ async def run(system: System, plan: Plan, previous: Path | None = None, people: 
     return result
 
 
-async def _harm(scene: Scene, faults: Sequence[Fault]) -> list[str]:
-    """Do every harm at its time; return a line for each that failed by itself, which is no flaw of the system's."""
+async def _harm(scene: Scene, faults: Sequence[Fault], result: Result) -> None:
+    """Do every harm at its time; a harm that fails is not run where its target was down, and else a flaw of ours."""
     done = await asyncio.gather(*(_at_its_time(scene, each) for each in faults), return_exceptions=True)
-    return [f"broken fault {fault.kind}: {error!r}" for fault, error in zip(faults, done, strict=True) if error]
+    for fault, error in zip(faults, done, strict=True):
+        if isinstance(error, OSError | StartFailed):  # TimeoutError is an OSError
+            result.not_run[fault.kind] = "another fault had ended its target"
+        elif error:
+            result.flaws.append(f"broken fault {fault.kind}: {error!r}")
 
 
 async def _at_its_time(scene: Scene, fault: Fault) -> None:
     await asyncio.sleep(fault.at_s)
-    try:
-        await HARMS[fault.kind](scene, fault)
-    except (OSError, StartFailed) as error:  # its target is down: another fault was first
-        scene.crowd.record.retries.update([f"fault without a target: {fault.kind} ({type(error).__name__})"])
+    await HARMS[fault.kind](scene, fault)
 
 
 async def _ready(system: System) -> float | None:

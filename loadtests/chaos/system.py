@@ -32,6 +32,7 @@ DATABASE = "chaos"
 DRAIN_S = 1.0
 RESTARTS_AFTER_S = 0.5  # always: a part that a run kills shall not pay for the kills of earlier runs
 DISK_MB = 400
+FILLER = "filler"
 ROOT = Path(__file__).parents[2]
 WRONG_CLOCK = Path(__file__).with_name("wrong_clock.py")
 UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN", "REGISTER")}
@@ -50,7 +51,6 @@ class System:
         self._plan: dict[str, Process] = {}
         self._tasks = Tasks()
         self._stack = AsyncExitStack()
-        self._log = (folder / "output.log").open("a", buffering=1)
         self.redis = RedisServer(folder / "redis", append_only=True)
         self.rabbitmq = RabbitServer(folder / "rabbitmq")
         self.store: DocumentStore = PatientStore(folder / "documents")
@@ -95,7 +95,6 @@ class System:
         await asyncio.gather(*(each.stop() for each in self.servers.values()), return_exceptions=True)
         if self.small_disk:
             subprocess.run(["umount", "-l", str(self.store.folder)], check=False)  # noqa: ASYNC221 - takes no time
-        self._log.close()
 
     def program(
         self, name: str, *, command: list[str] | None = None, environment: Mapping[str, str] | None = None
@@ -112,6 +111,12 @@ class System:
             environment=own,
             stop_within_s=DRAIN_S + PATIENCE_S,
         )
+
+    def older(self, name: str, files: Path) -> Program:
+        """Return the program of a process from another release's files, with the settings that it knew."""
+        command = [sys.executable, "-P", "-m", self._plan[name].module]
+        renamed = {"AMQP_URL": self._urls()["BROKER_URL"]}  # until 0.2
+        return self.program(name, command=command, environment={"PYTHONPATH": str(files), **renamed})
 
     async def replace(self, name: str, program: Program) -> None:
         """Stop a process by SIGTERM and keep another program running in its place, ready or not."""
@@ -166,7 +171,7 @@ class System:
                 self.signal_group(part.pid, signal.SIGCONT)
         for name in SKEWED:
             self.step_clock(name, 0)
-        (self.store.folder / "filler").unlink(missing_ok=True)
+        self.empty_disk()
 
     def step_clock(self, name: str, seconds: int) -> None:
         """Set the clock of a process that has one of its own; the process notices within a second."""
@@ -175,14 +180,19 @@ class System:
         new.rename(self._clock(name))
 
     def fill_disk(self) -> None:
-        """Fill the store's disk to the last byte."""
+        """Fill the store's disk to the last page."""
         free = os.statvfs(self.store.folder)
-        with (self.store.folder / "filler").open("wb") as file, suppress(OSError):
-            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
-            while True:  # others wrote, or freed some, meanwhile
-                file.seek(0, os.SEEK_END)
-                file.write(bytes(4096))
-                file.flush()
+        with (self.store.folder / FILLER).open("wb", buffering=0) as file:
+            with suppress(OSError):  # others took some meanwhile
+                os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+            file.seek(0, os.SEEK_END)
+            with suppress(OSError):
+                while file.write(bytes(4096)):
+                    pass
+
+    def empty_disk(self) -> None:
+        """Make room on the store's disk again."""
+        (self.store.folder / FILLER).unlink(missing_ok=True)
 
     def parked(self) -> list[str]:
         """Return the text of each parked message."""
@@ -220,10 +230,5 @@ class System:
         return not subprocess.run(["mount", "-t", "tmpfs", *options], capture_output=True, check=False).returncode
 
     def _say(self, who: str, line: str) -> None:
-        self._log.write(f"{who:<12} | {line}\n")
-
-
-def older(folder: Path, name: str) -> tuple[list[str], dict[str, str]]:
-    """Return command and environment that run a process from another release's files."""
-    module = name.rpartition("-")[0]
-    return [sys.executable, "-P", "-m", module], {"PYTHONPATH": str(folder)}
+        with (self.folder / "output.log").open("a") as log:
+            log.write(f"{who:<12} | {line}\n")

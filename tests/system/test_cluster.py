@@ -18,6 +18,9 @@ from support.ports import free_ports
 from support.processes import Program, gone
 from support.servers import ImpatientStore, RabbitServer, RedisServer
 
+from loadtests.chaos.plan import KINDS, plan
+from loadtests.chaos.run import run as run_of_chaos
+from loadtests.chaos.system import System
 from social.contracts.codec import decode
 
 PAGE = Path(__file__).parents[2] / "docs/deploying.md"
@@ -110,6 +113,36 @@ async def test_whatever_is_killed_under_load_nobody_loses_anything(cluster: Clus
         assert any(person.returns for person in people.people)
     for name in killed:
         assert f"{name:<15} | ended (killed by SIGKILL" in cluster.program.out
+
+
+class Standing(System):
+    """A cluster that runs already, of which the processes are killed and frozen, and nothing else is harmed."""
+
+    def __init__(self, folder: Path, cluster: Cluster, parts: dict[str, Any]) -> None:
+        super().__init__(folder)
+        self.url, self._cluster, self._before = cluster.url, cluster, parts
+
+    def pid(self, name: str) -> int:
+        return int(self._before[name]["pid"])
+
+    async def ready(self, within_s: float) -> None:
+        async def all_run() -> None:
+            assert all(part["running"] for part in (await self._cluster.parts()).values())
+
+        await eventually(all_run)
+
+    def parked(self) -> list[str]:
+        return []
+
+
+async def test_a_run_of_chaos_loses_and_doubles_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    kinds = {name: KINDS[name] for name in ("killed", "frozen")}
+    planned = plan(6, kinds)
+    assert [(each.kind, each.target) for each in planned.faults] == [("frozen", "realtime-1"), ("killed", "api-1")]
+    result = await run_of_chaos(Standing(tmp_path, cluster, await cluster.parts()), planned, people=4)
+    assert result.flaws == []
+    assert result.counted.acknowledged > 4
+    assert (result.counted.lost, result.counted.unexpected, result.counted.duplicated) == (0, 0, 0)
 
 
 async def follows_along(browser: Page, cluster: Cluster, somebody: Member) -> None:
