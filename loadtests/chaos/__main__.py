@@ -49,7 +49,7 @@ class Campaign:
         try:
             system = await self._cluster()
             async with asyncio.timeout(RUN_WITHIN_S):
-                result = await run(system, plan, self._previous, self._people)
+                result = await run(system, plan, self._people)
         except Exception as error:
             result = Result(plan.seed, [list(each) for each in plan.faults], flaws=[f"ended by {error!r}"])
             result.seconds = round(time.monotonic() - began, 1)
@@ -75,7 +75,7 @@ class Campaign:
     async def _cluster(self) -> System:
         if self._system is None:
             self._home = Path(tempfile.mkdtemp(prefix="chaos-"))
-            self._system = System(self._home)
+            self._system = System(self._home, self._previous)
             await self._system.start()
         return self._system
 

@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import NamedTuple
 
 import aio_pika
@@ -30,11 +29,10 @@ POISON = "poison of a chaos run"
 
 
 class Scene(NamedTuple):
-    """The place of a fault: the system, the crowd on it, and the files of another release where there are some."""
+    """The place of a fault: the system, and the crowd on it."""
 
     system: System
     crowd: Crowd
-    previous: Path | None = None
 
 
 Harm = Callable[[Scene, Fault], Awaitable[None]]
@@ -173,9 +171,8 @@ async def rolled(scene: Scene, fault: Fault) -> None:
 
 async def previous_release(scene: Scene, fault: Fault) -> None:
     """Run another release's process in the place of one of today's, beside all others, and then today's again."""
-    assert scene.previous is not None
     name, system = fault.target, scene.system
-    await system.replace(name, system.older(name, scene.previous))
+    await system.replace(name, system.older(name))
     try:
         await system.ready(OLDER_WITHIN_S)
         await asyncio.sleep(fault.for_s)
@@ -211,11 +208,11 @@ HARMS: Mapping[str, Harm] = {
 }
 
 
-def lacking(kind: str, system: System, previous: Path | None) -> str:
+def lacking(kind: str, system: System) -> str:
     """Return what this machine lacks for a kind of fault, or nothing."""
     if kind == "disk full" and not system.small_disk:
         return "no disk may be mounted"
-    if kind == "previous release" and previous is None:
+    if kind == "previous release" and system.previous is None:
         return "no release is named (PREVIOUS=a commit or tag)"
     return ""
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from support.account import Account, settle
@@ -18,7 +17,7 @@ from loadtests.chaos.plan import Fault, Plan
 from loadtests.chaos.system import System
 from plaza_client import Retrying
 
-PEOPLE = 8
+PEOPLE = 12
 GOES_ON_S = 2.0  # after the last fault
 READY_WITHIN_S = 30.0
 CONVERGES_WITHIN_S = 90.0
@@ -50,14 +49,14 @@ class Result:
         return Counts(**self.counts)
 
 
-async def run(system: System, plan: Plan, previous: Path | None = None, people: int = PEOPLE) -> Result:
+async def run(system: System, plan: Plan, people: int = PEOPLE) -> Result:
     """Return the result of a plan; its flaws are empty where every promise was kept."""
     began = time.monotonic()
     result = Result(plan.seed, [list(each) for each in plan.faults])
-    result.not_run = {kind: why for kind, *_ in plan.faults if (why := lacking(kind, system, previous))}
+    result.not_run = {kind: why for kind, *_ in plan.faults if (why := lacking(kind, system))}
     faults = [each for each in plan.faults if each.kind not in result.not_run]
     async with crowd(system.url, people, seed=plan.seed, patience=PATIENCE) as gathered:
-        scene = Scene(system, gathered, previous)
+        scene = Scene(system, gathered)
         async with gathered.busy():
             await _harm(scene, faults, result)
             system.heal()

@@ -41,8 +41,9 @@ UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN",
 class System:
     """All processes, servers and proxies of a cluster, in this process's care and below one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, previous: Path | None = None) -> None:
         self.folder = folder
+        self.previous = previous  # the files of the release before, where there are some
         self.supervisor = Supervisor(self._say)
         self.links: dict[str, Link] = {}
         self.servers: dict[str, Server] = {}
@@ -67,9 +68,7 @@ class System:
             link = self.links[name] = Link(server.port, seed)
             await link.open()
             self._keep(name, server)
-        mongo = Mongo(self.store.url, DATABASE)
-        await migrate(mongo, last=True)
-        mongo.close()
+        await self._migrate()
         make_keys(self.folder)
         settings = ClusterSettings(
             plaza_var=self.folder, port=self.port, realtime_processes=2, drain_s=DRAIN_S, mongo_database=DATABASE
@@ -112,11 +111,11 @@ class System:
             stop_within_s=DRAIN_S + PATIENCE_S,
         )
 
-    def older(self, name: str, files: Path) -> Program:
-        """Return the program of a process from another release's files, with the settings that it knew."""
+    def older(self, name: str) -> Program:
+        """Return the program of a process of the release before, with the settings that it knew."""
         command = [sys.executable, "-P", "-m", self._plan[name].module]
         renamed = {"AMQP_URL": self._urls()["BROKER_URL"]}  # until 0.2
-        return self.program(name, command=command, environment={"PYTHONPATH": str(files), **renamed})
+        return self.program(name, command=command, environment={"PYTHONPATH": str(self.previous), **renamed})
 
     async def replace(self, name: str, program: Program) -> None:
         """Stop a process by SIGTERM and keep another program running in its place, ready or not."""
@@ -203,6 +202,17 @@ class System:
         """Return whether the store's disk has room for more runs."""
         disk = os.statvfs(self.store.folder)
         return disk.f_bavail > disk.f_blocks / 3
+
+    async def _migrate(self) -> None:
+        """Migrate as an update does: the release before was there first, and what it needs is not dropped."""
+        if self.previous:
+            own = {"MONGO_URL": self.store.url, "MONGO_DATABASE": DATABASE, "PYTHONPATH": str(self.previous)}
+            command = [sys.executable, "-P", "-m", "social", "migrate"]
+            process = await asyncio.create_subprocess_exec(*command, env=os.environ | own)
+            assert not await process.wait(), "the release before cannot migrate"
+        mongo = Mongo(self.store.url, DATABASE)
+        await migrate(mongo, last=not self.previous)
+        mongo.close()
 
     def _urls(self) -> dict[str, str]:
         ports = {name: link.port for name, link in self.links.items()}
