@@ -18,7 +18,7 @@ Direction = Literal["up", "down"]  # to the server, to the process
 
 
 class Weather(NamedTuple):
-    """What happens to the bytes of a connection."""
+    """Delays, losses and silences that bytes of a connection meet."""
 
     delay_s: float = 0.0
     lost: float = 0.0  # share of the chunks whose first packet is lost, and comes after a wait that doubles

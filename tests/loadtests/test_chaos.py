@@ -1,20 +1,28 @@
 """Chaos with seeds: its plans, its counts, its results, and the links that it harms."""
 
 import asyncio
+import re
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from datetime import UTC
 from pathlib import Path
 
+import jwt.api_jwt
 import pytest
+from support.eventually import eventually
 from support.writes import Counts, Key, Writes, hole
 
 from loadtests.chaos import results
+from loadtests.chaos.__main__ import BEGIN, END, RELIABILITY, Campaign, main, parser, write
 from loadtests.chaos.faults import HARMS
 from loadtests.chaos.link import CLEAR, Link, Weather
-from loadtests.chaos.plan import KINDS, plan
+from loadtests.chaos.plan import KINDS, Plan, plan
 from loadtests.chaos.run import Result
+from loadtests.chaos.wrong_clock import WrongClock, install
+from social.infra import clock
 
 LIKE = Key("like", "ada", "post")
 POST = Key("post", "ada", "", "ada says 1")
@@ -215,3 +223,64 @@ async def test_lost_packets_come_late_and_in_order() -> None:
             writer.write(each)
             await asyncio.sleep(0)
         assert await reader.readexactly(3) == b"123"
+
+
+def test_the_page_has_a_place_for_the_tables() -> None:
+    page = RELIABILITY.read_text()
+    assert page.count(BEGIN) == 1
+    assert END in page.partition(BEGIN)[2]
+
+
+def test_the_tables_replace_the_ones_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n{END}\n")
+    monkeypatch.setattr("loadtests.chaos.__main__.RELIABILITY", page)
+    for text in ("new\n", "newer\n"):
+        write(text)
+        assert page.read_text() == f"before\n{BEGIN}\n{text}{END}\nafter\n{END}\n"
+
+
+def test_the_page_names_every_fault() -> None:
+    table = re.sub(r"\W+", " ", RELIABILITY.read_text())
+    assert [word for name in KINDS for word in name.split() if word not in table.split()] == []
+
+
+def test_a_wrong_clock_is_wrong_everywhere_but_in_timers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name in ((clock, "now"), (time, "time")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setitem(vars(jwt.api_jwt), "datetime", jwt.api_jwt.datetime)
+    file = tmp_path / "clock"
+    file.write_text("0\n")
+    right, right_id, monotonic = time.time(), clock.new_id(), time.monotonic()
+    install(WrongClock(file))
+    file.write_text("300\n")
+
+    async def stepped() -> None:
+        assert time.time() - right > 299
+
+    asyncio.run(eventually(stepped))
+    assert clock.now().timestamp() - right > 299
+    assert jwt.api_jwt.datetime.now(UTC).timestamp() - right > 299
+    assert int(clock.new_id()[:8], 16) - int(right_id[:8], 16) > 298
+    assert time.monotonic() - monotonic < 200
+
+
+def test_a_seed_that_was_run_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A campaign without processes: its runs only note that they were."""
+
+    async def noted(self: Campaign, planned: Plan) -> Result:
+        result = outcome(planned.seed, *(each.kind for each in planned.faults))
+        results.append(tmp_path, result)
+        return result
+
+    monkeypatch.setattr(Campaign, "run", noted)
+    options = ["--resume", str(tmp_path), "--seed", "5", "--runs"]
+    assert asyncio.run(main(parser().parse_args([*options, "2"]))) == 0
+    assert asyncio.run(main(parser().parse_args([*options, "3"]))) == 0
+    assert [each.seed for each in results.read(tmp_path)] == [5, 6, 7]
+    printed = capsys.readouterr().out
+    assert printed.count(str(plan(7))) == 1
+    assert "[1/1] seed 7: 2 acknowledged, 1 unknown, 0 lost, 0 duplicated" in printed
+    assert "`make chaos RUNS=3 SEED=5` on " in printed

@@ -55,7 +55,7 @@ class Account:
 
 
 class Found(NamedTuple):
-    """What REST shows: how often each write is stored, and each effect with how often it is due and how often there."""
+    """Results of reading: how often each write is stored, and each effect with how often it is due and there."""
 
     stored: Counter[Key]
     effects: list[tuple[str, int, int]]
