@@ -26,6 +26,11 @@ class Cluster:
         self._folder = folder
         self.program = Program("devtools.cluster", folder=folder, **self._settings)
 
+    @property
+    def mongo_url(self) -> str:
+        """The document store that a setting names."""
+        return str(self._settings["MONGO_URL"])
+
     async def start(self) -> "Cluster":
         """Start the cluster and wait until it prints that it runs."""
         self.program.start()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pymongo
 import pytest
 from conftest import require, run
 from support.account import settle
@@ -17,11 +18,13 @@ from support.nginx import Nginx
 from support.ports import free_ports
 from support.processes import Program, gone
 from support.servers import ImpatientStore, RabbitServer, RedisServer
+from support.writes import Key
 
 from loadtests.chaos.plan import KINDS, plan
 from loadtests.chaos.run import run as run_of_chaos
 from loadtests.chaos.system import System
 from social.contracts.codec import decode
+from social.infra import clock
 
 PAGE = Path(__file__).parents[2] / "docs/deploying.md"
 ROLL, STATUS = "python -m devtools.cluster roll", "python -m devtools.cluster status"
@@ -143,6 +146,33 @@ async def test_a_run_of_chaos_loses_and_doubles_nothing(cluster: Cluster, tmp_pa
     assert result.flaws == []
     assert result.counted.acknowledged > 4
     assert (result.counted.lost, result.counted.unexpected, result.counted.duplicated) == (0, 0, 0)
+
+
+async def test_the_account_of_a_crowd_notices_what_is_lost_and_what_is_doubled(cluster: Cluster) -> None:
+    async with crowd(cluster.url, 4) as people:
+        async with people.busy():
+
+            async def three_comment() -> None:
+                assert sum(each.key.kind == "comment" for each in people.record.writes.acknowledged()) >= 3
+
+            await eventually(three_comment)
+        (await settle(people)).flawless()
+        reader = people.people[-1]
+        shown = (await reader.all("/v1/notifications"))[0]
+        with pymongo.MongoClient[dict[str, Any]](cluster.mongo_url) as client:
+            comments, notifications = client["plaza"]["comments"], client["plaza"]["notifications"]
+            posts = list(people.record.posts)
+            lost, twice, _ = comments.find({"post_id": {"$in": posts}}).limit(3)
+            comments.delete_one({"_id": lost["_id"]})
+            comments.insert_one({**twice, "_id": clock.new_id()})
+            assert notifications.delete_one({"_id": shown["id"]}).deleted_count == 1
+        account = await settle(people, timeout_s=0)
+    key = ("comment", lost["author_id"], lost["post_id"], lost["text"])
+    assert f"lost: {Key(*key)}" in account.lost
+    group = (shown["type"], shown["target"]["id"])
+    assert f"{reader.name} notified of {group}: 0 of {shown['count']}" in account.lost
+    assert f"duplicated: {Key('comment', twice['author_id'], twice['post_id'], twice['text'])}" in account.doubled
+    assert (account.counts.lost, account.counts.duplicated) == (1, 1)
 
 
 async def follows_along(browser: Page, cluster: Cluster, somebody: Member) -> None:
