@@ -105,3 +105,5 @@ def _note(result: Result, account: Account) -> None:
     result.fetched_anew = account.unrecovered
     result.retries = account.retries
     result.flaws += account.flaws
+    errors = {why: times for why, times in account.retries.items() if "500" in why}
+    result.flaws += [f"an error of the server, {times} times: {why}" for why, times in errors.items()]

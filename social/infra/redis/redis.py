@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError
 
 from social.infra.breaker import Breaker
 from social.infra.observe import logs
@@ -61,7 +62,22 @@ def connect(url: str) -> Redis:
         )
     except ValueError:  # whose message may hold the password
         raise StartError("REDIS_URL is wrong: it is no URL; are user and password percent-encoded?") from None
+    pool = client.connection_pool
+    pool.connection_class = _noticing_its_loss(pool.connection_class)
     return client
+
+
+def _noticing_its_loss(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """Return a kind of connections that raise ConnectionError where uvloop raises RuntimeError: after a reset."""
+
+    class Noticing(kind):  # type: ignore[misc, valid-type]
+        async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+            try:
+                await super().send_packed_command(command, check_health)
+            except RuntimeError as error:
+                raise ConnectionError(str(error)) from error
+
+    return Noticing
 
 
 def listening(redis: Redis) -> Any:
