@@ -12,11 +12,11 @@ a new cluster. The exit code is 1 where a run had a flaw.
 import argparse
 import asyncio
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +158,16 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+async def until_a_signal(options: argparse.Namespace) -> int:
+    """Run the campaign; SIGTERM and SIGINT end it, with its cluster, after which it can be resumed."""
+    task = asyncio.ensure_future(main(options))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
+
+
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        sys.exit(asyncio.run(main(parser().parse_args())))
+    sys.exit(asyncio.run(until_a_signal(parser().parse_args())))
