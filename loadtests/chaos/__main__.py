@@ -151,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--people", type=int, default=PEOPLE, help="people in each crowd (default: %(default)s)")
     parser.add_argument("--most", type=int, default=4, help="faults of a run (default: %(default)s)")
     parser.add_argument(
-        "--only", action="append", choices=list(KINDS), help="plan this kind of fault alone (repeatable)"
+        "--only", action="append", choices=list(KINDS), metavar="FAULT", help="plan this kind alone (repeatable)"
     )
     parser.add_argument("--previous", default="", help="a commit or tag whose processes run beside today's")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/reliability.md")
