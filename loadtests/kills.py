@@ -20,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -181,7 +182,7 @@ async def main() -> int:
             account, returns = await measure(cluster, harm, options.people, options.seconds)
             print(line := row(name, account, returns), flush=True)
             text += line + "\n"
-            figures[name] = vars(account)
+            figures[name] = asdict(account)
             try:
                 account.flawless()
             except AssertionError as error:
