@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -108,8 +109,9 @@ async def main(options: argparse.Namespace) -> int:
     finally:
         await campaign.end()
     every = results.read(folder)
-    text = f"`{command(options)}` on {machine()}, commit {commit()}:\n\n{results.summary(every)}"
-    print(text)
+    seeds = [each.seed for each in every]
+    text = f"{commands(seeds, options.previous)} on {machine()}:\n\n{results.summary(every)}"
+    print(f"commit {commit()}\n{text}")
     if options.write:
         write(text)
     return int(any(each.flaws for each in every))
@@ -128,10 +130,16 @@ def show(number: int, of: int, result: Result) -> None:
     )
 
 
-def command(options: argparse.Namespace) -> str:
-    """Return the command that runs this campaign again."""
-    more = f" PREVIOUS={options.previous}" if options.previous else ""
-    return f"make chaos RUNS={options.runs} SEED={options.seed}{more}"
+def commands(seeds: Iterable[int], previous: str) -> str:
+    """Return the commands that run these seeds again: one for each range."""
+    ranges: list[list[int]] = []
+    for seed in sorted(seeds):
+        if ranges and seed == ranges[-1][-1] + 1:
+            ranges[-1].append(seed)
+        else:
+            ranges.append([seed])
+    more = f" PREVIOUS={previous}" if previous else ""
+    return ", ".join(f"`make chaos RUNS={len(some)} SEED={some[0]}{more}`" for some in ranges)
 
 
 def write(text: str) -> None:

@@ -16,7 +16,7 @@ from support.eventually import eventually
 from support.writes import Counts, Key, Writes, hole
 
 from loadtests.chaos import results
-from loadtests.chaos.__main__ import BEGIN, END, RELIABILITY, Campaign, main, parser, write
+from loadtests.chaos.__main__ import BEGIN, END, RELIABILITY, Campaign, commands, main, parser, write
 from loadtests.chaos.faults import HARMS
 from loadtests.chaos.link import CLEAR, Link, Weather
 from loadtests.chaos.plan import KINDS, Plan, plan
@@ -223,6 +223,12 @@ async def test_lost_packets_come_late_and_in_order() -> None:
             writer.write(each)
             await asyncio.sleep(0)
         assert await reader.readexactly(3) == b"123"
+
+
+def test_the_tables_name_the_commands_that_measured_them() -> None:
+    assert (
+        commands([3, 1, 2, 7], "v1") == "`make chaos RUNS=3 SEED=1 PREVIOUS=v1`, `make chaos RUNS=1 SEED=7 PREVIOUS=v1`"
+    )
 
 
 def test_the_page_has_a_place_for_the_tables() -> None:
