@@ -13,6 +13,7 @@ import redis.asyncio
 from support.crowd import Crowd
 from support.processes import CRASH
 
+from devtools.cluster.server import StartFailed
 from loadtests.chaos.link import CLEAR, Weather, Who, of_process
 from loadtests.chaos.plan import Fault
 from loadtests.chaos.system import System
@@ -34,6 +35,9 @@ class Scene(NamedTuple):
     system: System
     crowd: Crowd
 
+
+# Errors of a harm whose target another fault had ended; TimeoutError is an OSError.
+GONE = (OSError, StartFailed, redis.asyncio.RedisError, aio_pika.exceptions.AMQPError)
 
 Harm = Callable[[Scene, Fault], Awaitable[None]]
 
@@ -83,7 +87,10 @@ async def redis_out_of_memory(scene: Scene, fault: Fault) -> None:
 
 async def rabbitmq_out_of_memory(scene: Scene, fault: Fault) -> None:
     """Raise RabbitMQ's memory alarm: it takes nothing from publishers, and says nothing."""
-    await scene.system.rabbitmq.alarm(True)
+    try:
+        await scene.system.rabbitmq.alarm(True)
+    except RuntimeError as error:
+        raise ConnectionError(str(error)) from error
     try:
         await asyncio.sleep(fault.for_s)
     finally:

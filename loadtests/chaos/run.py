@@ -11,8 +11,7 @@ from support.account import Account, settle
 from support.crowd import crowd
 from support.writes import Counts
 
-from devtools.cluster.server import StartFailed
-from loadtests.chaos.faults import HARMS, POISON, Scene, lacking
+from loadtests.chaos.faults import GONE, HARMS, POISON, Scene, lacking
 from loadtests.chaos.plan import Fault, Plan
 from loadtests.chaos.system import System
 from plaza_client import Retrying
@@ -77,7 +76,7 @@ async def _harm(scene: Scene, faults: Sequence[Fault], result: Result) -> None:
     """Do every harm at its time; a harm that fails is not run where its target was down, and else a flaw of ours."""
     done = await asyncio.gather(*(_at_its_time(scene, each) for each in faults), return_exceptions=True)
     for fault, error in zip(faults, done, strict=True):
-        if isinstance(error, OSError | StartFailed):  # TimeoutError is an OSError
+        if isinstance(error, GONE):
             result.not_run[fault.kind] = "another fault had ended its target"
         elif error:
             result.flaws.append(f"broken fault {fault.kind}: {error!r}")
