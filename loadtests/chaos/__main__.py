@@ -66,11 +66,10 @@ class Campaign:
         system, home, self._system, self._home = self._system, self._home, None, None
         if system is None or home is None:
             return
+        for log in home.glob("**/*.log") if kept else ():  # before the store's disk is gone
+            (self._folder / kept).mkdir(exist_ok=True)
+            shutil.copy(log, self._folder / kept / f"{log.parent.name}-{log.name}")
         await system.stop()
-        if kept:
-            for log in home.glob("**/*.log"):
-                (self._folder / kept).mkdir(exist_ok=True)
-                shutil.copy(log, self._folder / kept / f"{log.parent.name}-{log.name}")
         shutil.rmtree(home, ignore_errors=True)
 
     async def _cluster(self) -> System:

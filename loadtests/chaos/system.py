@@ -21,6 +21,8 @@ from devtools.cluster.settings import ClusterSettings
 from devtools.cluster.supervisor import Part, Supervisor
 from devtools.cluster.topology import PATIENCE_S, Process, processes
 from embedded import store_programs
+from embedded.store import MOST_REFUSED, PROBE_EVERY_S
+from embedded.store_check import answers_errors
 from loadtests.chaos.link import CLEAR, Link
 from loadtests.chaos.plan import SKEWED
 from social.infra.process.process import Tasks
@@ -68,6 +70,7 @@ class System:
             link = self.links[name] = Link(server.port, seed)
             await link.open()
             self._keep(name, server)
+        self._tasks.keep("store health", self._watch_store)
         await self._migrate()
         make_keys(self.folder)
         settings = ClusterSettings(
@@ -213,6 +216,17 @@ class System:
         mongo = Mongo(self.store.url, DATABASE)
         await migrate(mongo, last=not self.previous)
         mongo.close()
+
+    async def _watch_store(self) -> None:
+        """Kill a store that refuses everything, as it does for ever after it found no room: `make run` does so too."""
+        refused = 0
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            port = self.store.port
+            refused = refused + 1 if self.store.running and await asyncio.to_thread(answers_errors, port) else 0
+            if refused == MOST_REFUSED:
+                self._say("store", "refuses everything and is killed")
+                self.kill("store")
 
     def _urls(self) -> dict[str, str]:
         ports = {name: link.port for name, link in self.links.items()}
