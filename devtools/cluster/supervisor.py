@@ -53,8 +53,8 @@ class Kept:
         self.starts = 1
         self.restarting = asyncio.Lock()  # held while the part is stopped and started
 
-    async def keep(self, say: Say, longest_pause_s: float = LONGEST_PAUSE_S) -> None:
-        """Start the part again whenever it ends, with pauses that double from 0.5 s up to the longest."""
+    async def keep(self, say: Say, longest_pause_s: float | None = None) -> None:
+        """Start the part again whenever it ends, with pauses that double from 0.5 s up to 30 s, or to another bound."""
         pause_s = FIRST_PAUSE_S
         while True:
             began = time.monotonic()
@@ -67,7 +67,7 @@ class Kept:
                     pause_s = FIRST_PAUSE_S
                 say(self.part.name, f"ended ({self.part.ended}); it is started again in {pause_s:g} s")
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, longest_pause_s)
+                pause_s = min(2 * pause_s, longest_pause_s or LONGEST_PAUSE_S)
                 try:
                     self.starts += 1
                     await self.part.start()
