@@ -57,7 +57,7 @@ async def run(system: System, plan: Plan, people: int = PEOPLE) -> Result:
     async with crowd(system.url, people, seed=plan.seed, patience=PATIENCE) as gathered:
         scene = Scene(system, gathered)
         async with gathered.busy():
-            await _harm(scene, faults, result)
+            await do_harm(scene, faults, result)
             system.heal()
             result.ready_s = await _ready(system)
             await asyncio.sleep(GOES_ON_S)
@@ -72,7 +72,7 @@ async def run(system: System, plan: Plan, people: int = PEOPLE) -> Result:
     return result
 
 
-async def _harm(scene: Scene, faults: Sequence[Fault], result: Result) -> None:
+async def do_harm(scene: Scene, faults: Sequence[Fault], result: Result) -> None:
     """Do every harm at its time; a harm that fails is not run where its target was down, and else a flaw of ours."""
     done = await asyncio.gather(*(_at_its_time(scene, each) for each in faults), return_exceptions=True)
     for fault, error in zip(faults, done, strict=True):

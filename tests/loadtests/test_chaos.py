@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
+from typing import cast
 
 import jwt.api_jwt
 import pytest
@@ -17,10 +18,10 @@ from support.writes import Counts, Key, Writes, hole
 
 from loadtests.chaos import results
 from loadtests.chaos.__main__ import BEGIN, END, RELIABILITY, Campaign, commands, main, parser, write
-from loadtests.chaos.faults import HARMS
+from loadtests.chaos.faults import HARMS, Scene
 from loadtests.chaos.link import CLEAR, Link, Weather
-from loadtests.chaos.plan import KINDS, Plan, plan
-from loadtests.chaos.run import Result
+from loadtests.chaos.plan import KINDS, Fault, Plan, plan
+from loadtests.chaos.run import Result, do_harm
 from loadtests.chaos.wrong_clock import WrongClock, install
 from social.infra import clock
 
@@ -50,6 +51,26 @@ def test_seeds_reach_every_fault_and_every_target() -> None:
 
 def test_every_fault_does_harm() -> None:
     assert set(HARMS) == set(KINDS)
+
+
+async def test_a_fault_without_a_target_is_not_run_and_one_that_breaks_is_a_flaw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def succeeds(scene: Scene, fault: Fault) -> None:
+        pass
+
+    async def finds_nobody(scene: Scene, fault: Fault) -> None:
+        raise ConnectionRefusedError
+
+    async def breaks(scene: Scene, fault: Fault) -> None:
+        raise RuntimeError("no such thing")
+
+    harms = {"killed": succeeds, "redis emptied": finds_nobody, "poison": breaks}
+    monkeypatch.setattr("loadtests.chaos.run.HARMS", harms)
+    result, nowhere = Result(1, []), cast("Scene", None)
+    await do_harm(nowhere, [Fault(kind, "redis", 0.0, 0.0) for kind in harms], result)
+    assert result.not_run == {"redis emptied": "another fault had ended its target"}
+    assert result.flaws == ["broken fault poison: RuntimeError('no such thing')"]
 
 
 @pytest.fixture
