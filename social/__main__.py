@@ -10,7 +10,7 @@ from pathlib import Path
 from social import commands
 from social.contracts.problems import Problem
 from social.infra.settings import StartError
-from social.ops import queues, recount, restoring
+from social.ops import backups, queues, recount, restoring
 
 
 def parser() -> argparse.ArgumentParser:
@@ -114,9 +114,26 @@ def _operating(adding: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.set_defaults(run=commands.with_store(commands.repair_counts, timeout_s=recount.TIMEOUT_S))
 
     command = adding.add_parser(
-        "restored", help="after a restore, or when the broker lost its queues: begin anew what cannot go on (MONGO_URL)"
+        "backup",
+        help="copy the documents of the embedded store while it serves (MONGO_URL)",
+        description="Has the store of `make run` or `make cluster` write all documents, as they are at one moment, to a"
+        " file on its machine. Requests wait meanwhile. `secantus-restore-archive` unpacks it into an empty folder.",
+    )
+    command.add_argument("file", type=Path, help="a .tar.gz that is not there yet")
+    command.set_defaults(run=commands.with_store(commands.back_up, timeout_s=backups.TIMEOUT_S))
+
+    command = adding.add_parser(
+        "restored",
+        help="after a restore, or when the broker lost its queues: begin anew what cannot go on (MONGO_URL)",
+        description="Run it while api, realtime and workers are stopped. It ends all sessions, gives each stream of"
+        " notifications another epoch, and publishes the events since a moment before the backup once more.",
     )
     command.add_argument("since", type=commands.moment, help="RFC 3339; what was written from then on is told again")
+    command.add_argument(
+        "--broker-only",
+        action="store_true",
+        help="the documents were not restored, only the broker lost its queues: sessions and streams go on",
+    )
     command.set_defaults(run=commands.with_store(commands.restore, timeout_s=restoring.TIMEOUT_S))
 
 

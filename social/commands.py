@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -16,9 +17,10 @@ from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.process import starting
 from social.infra.security import keyfiles
+from social.infra.security.tokens import ACCESS_LIVES, LEEWAY
 from social.infra.settings import StartError, StoreSettings, load
 from social.infra.store.mongo import Mongo
-from social.ops import backlog, doctor, parked, recount, reports, restoring
+from social.ops import backlog, backups, doctor, parked, recount, reports, restoring
 from social.ops.refolding import refold
 from social.people import activity
 
@@ -173,8 +175,12 @@ def moment(text: str) -> datetime:
 
 
 async def restore(mongo: Mongo, arguments: argparse.Namespace) -> None:
-    """Begin anew what cannot go on after a restore."""
-    show(f"streams: {await restoring.renew_streams(mongo)} in another epoch; clients fetch again")
+    """Begin anew what cannot go on after a restore; after the loss of the broker alone, only what followed from it."""
+    if not arguments.broker_only:
+        show(f"streams: {await restoring.renew_streams(mongo)} in another epoch; clients fetch again")
+        show(f"sessions: {await restoring.end_sessions(mongo)} ended; everybody logs in again")
+        until = (clock.now() + ACCESS_LIVES + LEEWAY).isoformat(timespec="seconds")
+        show(f"access tokens: make another JWT key, or start nothing before {until}", soft_wrap=True)
     await restoring.forget_timelines(mongo)
     show("home timelines: built again when they are read")
     async for collection, count in restoring.publish_again(mongo, arguments.since):
@@ -182,6 +188,16 @@ async def restore(mongo: Mongo, arguments: argparse.Namespace) -> None:
         while await restoring.waiting(mongo) > restoring.MOST_WAITING:
             show("waiting for the workers to take some of it")
             await asyncio.sleep(PAUSE_S)
+
+
+async def back_up(mongo: Mongo, arguments: argparse.Namespace) -> None:
+    """Copy the embedded store, while it serves, into an archive."""
+    began = time.monotonic()
+    size = await backups.archive(mongo, arguments.file)
+    took_s = time.monotonic() - began
+    show(
+        f"{arguments.file}: {size / 1e6:.1f} MB in {took_s:.1f} s; the store answered nobody meanwhile", soft_wrap=True
+    )
 
 
 async def suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from social.contracts.events import (
 from social.infra import clock
 from social.infra.broker import inbox
 from social.infra.store import schema
-from social.infra.store.mongo import Document, Mongo, Transaction, Where
+from social.infra.store.mongo import Document, Mongo, Transaction, Where, translate_errors
 from social.infra.store.rows import (
     COMMENT_LIKES,
     COMMENTS,
@@ -33,8 +33,10 @@ from social.infra.store.rows import (
     FEED_ENTRIES,
     INBOX,
     INTERACTIONS,
+    ONE_TIME_TOKENS,
     OUTBOX,
     POSTS,
+    SESSIONS,
     STREAMS,
     TIMELINES,
     USERS,
@@ -76,6 +78,18 @@ async def renew_streams(mongo: Mongo) -> int:
         await streams.renew(mongo, [row["_id"] for row in rows], epoch)
         renewed += len(rows)
     return renewed
+
+
+async def end_sessions(mongo: Mongo) -> int:
+    """Delete all sessions and mailed tokens; return how many sessions there were.
+
+    A backup brings back sessions that ended after it and mailed links that were used after it, and nothing says which.
+    Whoever logs in again holds no state of before: counts, revisions and offsets that went back would be taken for old.
+    """
+    async with translate_errors():
+        there: int = await mongo.database[SESSIONS].estimated_document_count()
+    await schema.empty(mongo, SESSIONS, ONE_TIME_TOKENS)
+    return there
 
 
 async def forget_timelines(mongo: Mongo) -> None:
