@@ -87,6 +87,7 @@ class Member:
         self.name = name
         self.id = ""
         self.quiet = False  # who never posts
+        self.password = clock.new_id()
         self.following: set[str] = set()
         self.seen = Position("", 0)  # of the last stream event
         self.numbers: list[int] = []  # of all stream events
@@ -113,7 +114,7 @@ class Member:
 
     async def join(self) -> None:
         """Register an account and open a socket."""
-        self.id = (await self.plaza.register(self.name, f"{self.name}@example.org", clock.new_id())).id
+        self.id = (await self.plaza.register(self.name, f"{self.name}@example.org", self.password)).id
         async with asyncio.timeout(CONNECTS_WITHIN_S):
             await self.plaza.connect()
 

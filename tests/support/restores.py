@@ -6,7 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from embedded.store import Store, noted_url
+from embedded.store import noted_url
 from support.processes import Ended, Program
 
 KEPT_KEYS = ("refresh.key", "pid.key")  # those of access tokens are made anew: they outlive their sessions
@@ -19,20 +19,20 @@ async def back_up(folder: Path, archive: Path) -> str:
 
 async def restore(archive: Path, old: Path, new: Path, since: datetime) -> str:
     """Unpack an archive into a new folder, and begin anew what cannot go on; return the output of `restored`."""
-    program = Path(sys.executable).with_name("secantus-restore-archive")
-    subprocess.run([program, "--archive", archive, "--target-dir", new / "store"], check=True, capture_output=True)
+    unpack = Path(sys.executable).with_name("secantus-restore-archive")
+    subprocess.run([unpack, "--archive", archive, "--target-dir", new / "store"], check=True, capture_output=True)
     for key in KEPT_KEYS:
         shutil.copy(old / key, new / key)
-    store = Store(new)
-    url = await store.start()
-    try:
-        await _social(archive.parent, url, "migrate")
-        return (await _social(archive.parent, url, "restored", since.isoformat())).out
-    finally:
-        store.stop()
+    command = (sys.executable, "-m", "social", "restored", since.isoformat())
+    program = Program("embedded.store_alone", *command, folder=archive.parent, PLAZA_VAR=new)
+    return (await _ended(program)).out
 
 
 async def _social(folder: Path, mongo_url: str, *words: object) -> Ended:
-    done = await Program("social", *map(str, words), folder=folder, MONGO_URL=mongo_url).start().ended()
+    return await _ended(Program("social", *map(str, words), folder=folder, MONGO_URL=mongo_url))
+
+
+async def _ended(program: Program) -> Ended:
+    done = await program.start().ended()
     assert (done.code, done.err) == (0, ""), done
     return done
