@@ -195,9 +195,7 @@ async def back_up(mongo: Mongo, arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     size = await backups.archive(mongo, arguments.file)
     took_s = time.monotonic() - began
-    show(
-        f"{arguments.file}: {size / 1e6:.1f} MB in {took_s:.1f} s; the store answered nobody meanwhile", soft_wrap=True
-    )
+    show(f"{arguments.file}: {size / 1e6:.1f} MB in {took_s:.1f} s, in which requests waited", soft_wrap=True)
 
 
 async def suspend(mongo: Mongo, arguments: argparse.Namespace) -> None:

@@ -54,6 +54,7 @@ from social.notifications import streams
 from social.posts import publishing
 
 BATCH = 200  # documents looked at, and events recorded, at once
+ROWS = 5_000  # of a read: the embedded store goes through the whole collection for each
 MOST_WAITING = 20_000  # rows of the outbox: far below where writes are refused
 TIMEOUT_S = 60.0  # for what walks through a collection
 NOTIFIED_ACTS = ("like_id", "repost_id")  # nobody is notified of a bookmark
@@ -137,10 +138,11 @@ async def _walk(mongo: Mongo, collection: Collection[Row], where: Where) -> Asyn
     """Yield all that match, by id, a batch at a time."""
     after = ""
     while True:
-        rows = await mongo.many(collection, {"$and": [{"_id": {"$gt": after}}, where]}, sort=[("_id", 1)], limit=BATCH)
-        if not rows:
+        rows = await mongo.many(collection, {"$and": [{"_id": {"$gt": after}}, where]}, sort=[("_id", 1)], limit=ROWS)
+        for begin in range(0, len(rows), BATCH):
+            yield rows[begin : begin + BATCH]
+        if len(rows) < ROWS:
             return
-        yield rows
         after = rows[-1]["_id"]
 
 

@@ -4,6 +4,8 @@
 """
 
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,7 +19,7 @@ from support.crowd import Crowd, Member, crowd
 from support.eventually import eventually
 from support.nginx import Nginx
 from support.ports import free_ports
-from support.processes import Program
+from support.processes import ROOT, Program
 from support.servers import RabbitServer, RedisServer
 from support.writes import Key
 
@@ -84,6 +86,14 @@ async def test_nothing_older_than_a_backup_under_load_is_missing(tmp_path: Path)
         await running.stop()
 
 
+def test_a_backup_and_a_restore_can_be_measured() -> None:
+    command = [sys.executable, "loadtests/backups.py", "--documents", "10000"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    for step in ("social backup", "size on disk", "secantus-restore-archive", "start of the store", "social restored"):
+        assert step in done.stdout
+
+
 async def comes_back(person: Member) -> None:
     """Log a person in again, whose client has noticed that its session is over."""
 
@@ -120,7 +130,10 @@ async def notified_once(people: Crowd, found: set[Key]) -> None:
 
 
 async def counts_are_right(cluster: Cluster) -> None:
-    """Wait until no event waits, then compare all counts with the documents."""
+    """Wait until no event waits, then compare all counts with the documents, as the runbook says.
+
+    The first comparison repairs counts whose events only RabbitMQ had when the backup was made.
+    """
 
     async def ask(*words: str) -> str:
         url = noted_url(cluster.var)
@@ -134,5 +147,8 @@ async def counts_are_right(cluster: Cluster) -> None:
         assert "messages parked: 0" in said
 
     await eventually(quiet, every_s=1)
-    said = await ask("recount", "--all")
-    assert "0 mended; 0 changed meanwhile" in said, said
+    for last in (False, True):
+        said = await ask("recount", "--all")
+        print(said.splitlines()[-1])
+        assert "; 0 changed meanwhile" in said, said
+        assert not last or "0 mended" in said, said
