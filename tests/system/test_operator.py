@@ -74,5 +74,45 @@ async def test_an_operator_sees_what_waits(
     assert parked.startswith("messages parked: 2, the first for 30")
 
 
+async def test_an_operator_never_overwrites_an_archive(
+    site: Site, tmp_path: Path, mongo_url: str, mongo_database: str
+) -> None:
+    async def backup(path: Path, url: str = mongo_url) -> Ended:
+        program = Program("social", "backup", str(path), folder=tmp_path, MONGO_URL=url, MONGO_DATABASE=mongo_database)
+        return await program.start().ended()
+
+    archive = tmp_path / "plaza.tar.gz"
+    archive.write_text("of yesterday")
+    again = await backup(archive)
+    assert (again.code, again.err) == (1, f"plaza: {archive} is there already\n")
+    assert archive.read_text() == "of yesterday"
+    nowhere = await backup(Path("/proc/plaza.tar.gz"))
+    assert nowhere.code == 1
+    assert nowhere.err.startswith("plaza: ")
+    assert "Traceback" not in nowhere.err
+
+
+async def test_after_the_loss_of_the_broker_alone_sessions_and_streams_go_on(
+    site: Site, ada: Person, bob: Person, tmp_path: Path, mongo_url: str, mongo_database: str
+) -> None:
+    async def restored(*words: str) -> list[str]:
+        since = (clock.now() - timedelta(hours=1)).isoformat()
+        program = Program(
+            "social", "restored", since, *words, folder=tmp_path, MONGO_URL=mongo_url, MONGO_DATABASE=mongo_database
+        )
+        done = await program.start().ended()
+        assert (done.code, done.err) == (0, "")
+        return done.out.splitlines()
+
+    await bob.follow(ada)
+    before = await ada.inbox()
+    assert (await restored("--broker-only"))[0].startswith("home timelines")
+    assert (await ada.sync(before.offset)).recovered
+    assert (await ada.refresh()).status == 200
+    assert [line.split(":")[0] for line in (await restored())[:3]] == ["streams", "sessions", "access tokens"]
+    assert not (await ada.sync(before.offset)).recovered
+    (await bob.refresh()).refused(401, "invalid_refresh_token")
+
+
 async def nothing_waits(site: Site) -> None:
     assert await site.plaza.mongo.count("outbox", {}, limit=1) == 0

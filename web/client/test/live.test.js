@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after } from "node:test";
 import { PlazaError } from "../src/index.js";
-import { eventually, opened, person } from "./support.js";
+import { PASSWORD, eventually, opened, person } from "./support.js";
 
 const ada = await person();
 const bob = await person();
@@ -201,6 +201,28 @@ test("a session that is ended elsewhere ends here, and its stores are empty", as
   assert.ok(["logout_all", "session_revoked"].includes(carol.session.get().reason)); // by the socket or by an answer
   assert.equal(carol.feed.get().status, "loading");
   carol.close();
+});
+
+test("after a restore, which ends all sessions, a lower revision of the server is shown", async () => {
+  let restored = false;
+  const dan = await person({
+    fetch: async (request) => {
+      const response = await globalThis.fetch(request);
+      if (!restored || !request.url.endsWith(`/posts/${post.id}`)) return response;
+      return Response.json({ ...(await response.json()), text: "before", rev: 0 });
+    },
+  });
+  const post = await dan.publish({ text: "before" });
+  const shown = opened(dan.post(post.id));
+  await dan.editPost(post.id, "after");
+  const text = () => shown.get().status === "ready" && shown.get().value?.text;
+  await eventually(() => text() === "after");
+  restored = true;
+  await dan.rest.POST("/v1/auth/logout-all");
+  await eventually(() => dan.session.get().state === "ended");
+  await dan.login({ username: post.author.username, password: PASSWORD });
+  await eventually(() => text() === "before");
+  dan.close();
 });
 
 test("a token is renewed while the page is open, and the socket is told", async () => {
