@@ -7,6 +7,7 @@ from typing import Any
 import pymongo
 from bson import json_util
 from pymongo import IndexModel
+from pymongo.collection import Collection
 
 HERE = Path(__file__).parent
 OPTIONS = json_util.JSONOptions(tz_aware=True, tzinfo=UTC)
@@ -28,8 +29,17 @@ def load(release: str, mongo_url: str, database: str) -> dict[str, Any]:
         for name, rows in _collections(stored).items():
             if rows:
                 client[database][name].insert_many([_later(row, moved) for row in rows])
+        _rejuvenate(client[database]["outbox"], moved)
     story: dict[str, Any] = stored["story"]
     return story
+
+
+def _rejuvenate(outbox: Collection[dict[str, Any]], moved: timedelta) -> None:
+    """Move the ids of waiting events on too: their age is read from there, and old ones have writes refused."""
+    for row in list(outbox.find()):
+        outbox.delete_one({"_id": row["_id"]})
+        second = int(row["_id"][:8], 16) + int(moved.total_seconds())
+        outbox.insert_one({**row, "_id": f"{second:08x}{row['_id'][8:]}"})
 
 
 def _collections(stored: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
