@@ -3,7 +3,6 @@
 import asyncio
 import ctypes
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from embedded import store_programs
 from embedded.store_check import answers_errors, frees_unique_values
 from social.contracts.codec import decode, encode
 from social.contracts.problems import Unavailable
+from social.infra import clock
 from social.infra.observe import logs
 from social.infra.settings import StartError
 from social.infra.store.mongo import Mongo
@@ -50,7 +50,10 @@ class Store:
     async def start(self) -> str:
         """Start the store, wait until it answers, and return its URL; raises StartError."""
         await self._stop_leftover()
-        self._begin_anew_if_unfinished()
+        try:
+            self._begin_anew_if_unfinished()
+        except OSError as error:
+            raise StartError(f"cannot make the folder of the document store: {error}") from None
         why = ""
         for _ in range(TRIES):  # another process may take the free port first
             self._port = _free_port()
@@ -61,7 +64,7 @@ class Store:
                 raise StartError(f"cannot start the document store: {error}") from None
             why = await self._ready()
             if not why:
-                self._unfinished.unlink(missing_ok=True)
+                self._finish()
                 await self._check()
                 return self.url
             self.stop()
@@ -169,13 +172,29 @@ class Store:
         return self._data / "unfinished"
 
     def _begin_anew_if_unfinished(self) -> None:
-        """Clear data that a store left which ended while it made them: nobody wrote to it, and it cannot open them."""
+        """Set aside what a store left that ended while it made its files, and cannot open them.
+
+        Nothing is deleted: somebody may have copied a backup over them.
+        """
         if self._unfinished.exists():
-            shutil.rmtree(self._data)
+            aside = self._data.with_name(f"{self._data.name}.unfinished-{clock.new_id()}")
+            self._data.rename(aside)
+            log.warning("the store had ended before it first answered, and begins anew", set_aside=str(aside))
         if not self._data.exists():
             self._data.mkdir()
         if self._data.is_dir() and not any(self._data.iterdir()):
             self._unfinished.touch()
+
+    def _finish(self) -> None:
+        """Take the mark away for good, before anybody writes: a power cut must not bring it back."""
+        if not self._unfinished.exists():
+            return
+        self._unfinished.unlink()
+        folder = os.open(self._data, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     async def _ready(self) -> str:
         """Return an empty string once the store answers, else the reason why it does not."""

@@ -17,6 +17,8 @@ from social.infra.settings import StartError, load
 async def run(command: Sequence[str]) -> int:
     """Run a command while the store serves, and return its exit code; raises StartError."""
     settings = load(EmbeddedSettings, "embedded")
+    if not (settings.plaza_var / "store").is_dir():
+        raise StartError(f"{settings.plaza_var} holds no documents: is PLAZA_VAR right?")
     with claim(settings.plaza_var):
         store = embedded_store(settings)
         url = await store.start()

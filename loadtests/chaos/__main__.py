@@ -81,14 +81,22 @@ class Campaign:
 
 
 def checked_out(ref: str, folder: Path) -> Path | None:
-    """Return a folder with the files of another release, which git has."""
+    """Return a folder with the files of another release, which git has; raises SystemExit where it has none."""
     if not ref:
         return None
-    there = folder / "previous"
+    git = ["git", "-C", str(ROOT)]
+    found = subprocess.run(
+        [*git, "rev-parse", "--verify", f"{ref}^{{commit}}"], capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        raise SystemExit(f"git knows no release {ref!r}")
+    there = folder / f"previous-{found.stdout.strip()}"
     if not there.exists():
-        there.mkdir()
-        archive = subprocess.run(["git", "-C", str(ROOT), "archive", ref], capture_output=True, check=True)
-        subprocess.run(["tar", "-x", "-C", str(there)], input=archive.stdout, check=True)
+        archive = subprocess.run([*git, "archive", found.stdout.strip()], capture_output=True, check=True)
+        unpacking = there.with_suffix(".unfinished")
+        unpacking.mkdir(exist_ok=True)
+        subprocess.run(["tar", "-x", "-C", str(unpacking)], input=archive.stdout, check=True)
+        unpacking.rename(there)
     return there
 
 

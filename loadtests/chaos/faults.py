@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -158,10 +159,10 @@ async def poison(scene: Scene, fault: Fault) -> None:
 async def slow_reader(scene: Scene, fault: Fault) -> None:
     """Open a second socket of a person and read nothing from it."""
     url = f"{scene.system.url}/socket.io/?EIO=4&transport=websocket"
-    async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
-        await socket.send_str(f'40{{"token":"{scene.crowd.people[0].token}"}}')
-        if transport := socket.get_extra_info("socket"):
-            transport.setsockopt(1, 8, 2048)  # SOL_SOCKET, SO_RCVBUF
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as reader:
+        await reader.send_str(f'40{{"token":"{scene.crowd.people[0].token}"}}')
+        if sock := reader.get_extra_info("socket"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         await asyncio.sleep(fault.for_s)
 
 

@@ -66,7 +66,7 @@ def summary(results: Sequence[Result]) -> str:
     words.append(_row(_line("**all**", results)))
     lacking = Counter(reason for each in results for reason in each.not_run.items())
     words += [""] * bool(lacking)
-    words += [f"- Not run, {times} times: *{kind}*, because {why}." for (kind, why), times in sorted(lacking.items())]
+    words += [f"- Not run ({times} ×): *{kind}*, because {why}." for (kind, why), times in sorted(lacking.items())]
     return "\n".join(words) + "\n"
 
 

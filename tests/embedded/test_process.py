@@ -89,6 +89,8 @@ async def test_a_store_that_ended_while_it_made_its_files_begins_anew(machine: A
     (data / "WiredTiger").write_text("half of a")
     await machine.running()
     assert not (data / "unfinished").exists()
+    (aside,) = machine.var.glob("store.unfinished-*")
+    assert (aside / "WiredTiger").read_text() == "half of a"
 
 
 async def test_what_people_wrote_is_there_after_a_restart_and_after_a_kill(machine: Any) -> None:

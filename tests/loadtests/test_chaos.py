@@ -15,7 +15,7 @@ from support.eventually import eventually
 from support.writes import Counts, Key, Writes, hole
 
 from loadtests.chaos import results
-from loadtests.chaos.__main__ import BEGIN, END, RELIABILITY, Campaign, commands, main, parser, write
+from loadtests.chaos.__main__ import BEGIN, END, RELIABILITY, Campaign, checked_out, commands, main, parser, write
 from loadtests.chaos.faults import HARMS, Scene
 from loadtests.chaos.plan import KINDS, Fault, Plan, plan
 from loadtests.chaos.run import Result, do_harm
@@ -170,6 +170,12 @@ def test_the_tables_name_the_commands_that_measured_them() -> None:
     assert (
         commands([3, 1, 2, 7], "v1") == "`make chaos RUNS=3 SEED=1 PREVIOUS=v1`, `make chaos RUNS=1 SEED=7 PREVIOUS=v1`"
     )
+
+
+def test_a_release_that_git_does_not_know_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"knows no release 'v0\.0\.0'"):
+        checked_out("v0.0.0", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_has_a_place_for_the_tables() -> None:

@@ -1,14 +1,21 @@
 """The commands with which an operator acts on people."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import pytest
 from support.eventually import eventually
 from support.people import Person
 from support.processes import Ended, Program
 from support.site import Site
 
 from social.infra import clock
+from social.infra.settings import StartError
+from social.infra.store.mongo import Mongo
+from social.ops import backups
 
 
 async def test_an_operator_reads_reports_suspends_and_lifts(
@@ -90,6 +97,25 @@ async def test_an_operator_never_overwrites_an_archive(
     assert nowhere.code == 1
     assert nowhere.err.startswith("plaza: ")
     assert "Traceback" not in nowhere.err
+
+
+async def test_an_archive_that_the_store_wrote_elsewhere_is_no_backup(tmp_path: Path) -> None:
+    class Elsewhere:
+        async def command(self, _: object) -> dict[str, int]:
+            return {"sizeBytes": 1_000}
+
+    mongo = cast("Mongo", SimpleNamespace(database=SimpleNamespace(client=SimpleNamespace(admin=Elsewhere()))))
+    with pytest.raises(StartError, match="elsewhere"):
+        await backups.archive(mongo, tmp_path / "plaza.tar.gz")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_command_on_a_folder_without_documents_is_refused_and_makes_none(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "social", "backlog")
+    program = Program("embedded.store_alone", *command, folder=tmp_path, PLAZA_VAR=str(tmp_path / "typo"))
+    done = await program.start().ended()
+    assert (done.code, done.err) == (1, f"plaza: {tmp_path / 'typo'} holds no documents: is PLAZA_VAR right?\n")
+    assert not (tmp_path / "typo").exists()
 
 
 async def test_after_the_loss_of_the_broker_alone_sessions_and_streams_go_on(

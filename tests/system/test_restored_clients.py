@@ -64,6 +64,8 @@ async def test_clients_of_before_a_restore_log_in_again_and_miss_nothing(tmp_pat
             await bob.like(kept.id)
             await notified(ada, 1)
             assert "plaza.tar.gz" in await restores.back_up(old, archive)
+            assert archive.stat().st_mode & 0o077 == 0, "it holds hashes of passwords"
+            assert list(tmp_path.glob(".*")) == []
             (late,) = await stack.enter_async_context(people("late", of=before))
             await ada.publish("lost")
             await bob.comment(kept.id, "lost")
