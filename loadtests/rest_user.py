@@ -21,7 +21,7 @@ ANSWER_WITHIN_S = 15.0
 GIVE_UP_S = 60.0  # of repeating a request
 REPEAT_AFTER_S = (0.2, 1.0)  # before a request is repeated, or a lost connection opened again
 RENEW_AFTER_S = renew_after_s(600.0)  # access tokens live for ten minutes
-RENEWAL = "/v1/auth/refresh-token"
+REGISTRATION, LOGIN, RENEWAL = "/v1/auth/register", "/v1/auth/login", "/v1/auth/refresh-token"
 
 
 class RestUser(FastHttpUser):
@@ -60,9 +60,16 @@ class RestUser(FastHttpUser):
         self.shared.began += 1
 
     def begin(self) -> None:
-        """Register the account."""
-        body = {"username": self.username, "email": f"{self.username}@example.org", "password": clock.new_id()}
-        self._keep_tokens(self.call("POST", "/v1/auth/register", body))
+        """Register the account; log in where an attempt registered it and its answer was lost."""
+        login = {"username": self.username, "password": clock.new_id()}
+        with self.writing():
+            try:
+                tokens = self._answer("POST", REGISTRATION, login | {"email": f"{self.username}@example.org"})
+            except Problem as problem:
+                if problem.status != 409:  # nobody else has this username: it is ours already
+                    raise
+                tokens = self._answer("POST", LOGIN, login)
+        self._keep_tokens(tokens)
 
     def call(self, method: str, path: str, body: Any = None, *, name: str | None = None) -> Any:
         """Return the answer to a request, which is repeated under one idempotency key until it is answered.
@@ -70,26 +77,29 @@ class RestUser(FastHttpUser):
         Raises Problem when it is refused.
         """
         with self.writing(method != "GET" and path != RENEWAL):  # a renewal has no effect that others are shown
-            headers = {"Content-Type": "application/json"} if body is not None else {}
-            if method == "POST":
-                headers["Idempotency-Key"] = clock.new_id()
-            data = None if body is None else orjson.dumps(body)
-            deadline = time.perf_counter() + GIVE_UP_S
-            while time.perf_counter() < deadline:
-                self._renew_if_due(path)
-                if self._access:
-                    headers["Authorization"] = f"Bearer {self._access}"
-                with self.client.request(
-                    method, path, name=name or path, data=data, headers=headers, catch_response=True
-                ) as answer:
-                    content = _decoded(answer.content)
-                    if 200 <= answer.status_code < 300:
-                        return content
-                    answer.failure(str(answer.status_code or "no answer"))
-                if answer.status_code not in REPEATABLE:
-                    raise Problem(answer.status_code, content)
-                gevent.sleep(_wait_s(answer.headers))
-            raise Problem(503, {"code": "never answered"})
+            return self._answer(method, path, body, name)
+
+    def _answer(self, method: str, path: str, body: Any = None, name: str | None = None) -> Any:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if method == "POST":
+            headers["Idempotency-Key"] = clock.new_id()
+        data = None if body is None else orjson.dumps(body)
+        deadline = time.perf_counter() + GIVE_UP_S
+        while time.perf_counter() < deadline:
+            self._renew_if_due(path)
+            if self._access:
+                headers["Authorization"] = f"Bearer {self._access}"
+            with self.client.request(
+                method, path, name=name or path, data=data, headers=headers, catch_response=True
+            ) as answer:
+                content = _decoded(answer.content)
+                if 200 <= answer.status_code < 300:
+                    return content
+                answer.failure(str(answer.status_code or "no answer"))
+            if answer.status_code not in REPEATABLE:
+                raise Problem(answer.status_code, content)
+            gevent.sleep(_wait_s(answer.headers))
+        raise Problem(503, {"code": "never answered"})
 
     @contextmanager
     def writing(self, does: bool = True) -> Iterator[None]:

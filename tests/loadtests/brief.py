@@ -6,6 +6,7 @@ from typing import Any
 
 import gevent
 from locust import events
+from locust.contrib.fasthttp import FastHttpSession
 
 from loadtests import rest_user, socket_user
 from loadtests.locustfile import *  # noqa: F403 - whatever Locust looks for there
@@ -70,5 +71,15 @@ def begin(environment: Any, **_: Any) -> None:
 
 if os.environ["UNTIL"] == "renewed":
     rest_user.RENEW_AFTER_S = socket_user.RENEW_AFTER_S = 0.5
+if FAULT == "unheard registrations":
+    request = FastHttpSession.request
+
+    def registered_before(session: FastHttpSession, method: str, path: str, **more: Any) -> Any:
+        """Send a registration once before: its answer is lost."""
+        if path == rest_user.REGISTRATION:
+            request(session, method, path, **more | {"catch_response": False})
+        return request(session, method, path, **more)
+
+    FastHttpSession.request = registered_before
 if FAULT in FRAMES:
     SocketUser.new_wire = lambda user: FaultyWire(user.realtime, user._receive)

@@ -25,7 +25,11 @@ SCENARIOS = {"browse": "read", "post": "liked", "viral": "liked", "celebrity": "
 @pytest.fixture(scope="module")
 def begun(load):
     """Begin loads that run at once and independently: every scenario in which no gateway dies, and every fault."""
-    loads = {name: load(name, "--followers", "600", until=until) for name, until in SCENARIOS.items()}
+    faults = {"browse": "unheard registrations"}
+    loads = {
+        name: load(name, "--followers", "600", until=until, fault=faults.get(name, ""))
+        for name, until in SCENARIOS.items()
+    }
     loads["tunnels"] = load("post", until="recovered", fault="tunnels")
     loads["lost"] = load("viral", "--settle", "3", until="wrong", fault="lost")
     for fault in ("repeated", "pushed again", "counted twice"):
