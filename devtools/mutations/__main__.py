@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from devtools.mutations import MUTATIONS, Mutation
-from devtools.mutations.campaign import Copy, Result, attempt, check
+from devtools.mutations.campaign import Campaign, Copy, Result
 from devtools.mutations.kept import Kept
 
 
@@ -23,14 +23,10 @@ def run(mutations: Sequence[Mutation], kept: Kept) -> list[Result]:
     results = []
     with Copy.made() as copy:
         kept.of(copy.root)
-        left = [each for each in mutations if kept.outcome(each) is None]
-        if left:
-            print(f"first the tests of {len(left)} mutations without any of them", flush=True)
-            if problem := check(copy, left):
-                raise SystemExit(problem)
+        campaign = Campaign(copy)
         for number, mutation in enumerate(mutations, 1):
             outcome = kept.outcome(mutation)
-            result = Result(mutation, outcome, "known") if outcome else attempt(copy, mutation)
+            result = Result(mutation, outcome, "known") if outcome else campaign.attempt(mutation)
             kept.keep(result)
             results.append(result)
             print(

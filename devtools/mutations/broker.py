@@ -90,7 +90,7 @@ MUTATIONS = (
         """        await self.done([delivery])
         await self._publish_retry(delivery, queue)
 """,
-        (ACKS,),
+        (f"{ACKS}::test_a_message_that_failed_is_acked_after_its_copy_is_confirmed",),
         pipeline=True,
         quick=True,
     ),

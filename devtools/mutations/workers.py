@@ -5,6 +5,7 @@ from devtools.mutations.mutation import Mutation
 RUNNER = "workers/runner.py"
 POLICY = "social/notifications/policy.py"
 LEFT_BEHIND = "tests/workers/test_left_behind.py"
+RUN = "tests/workers/test_runner.py"
 PIPELINE = "tests/workers/test_pipeline.py"
 NOTIFICATIONS = "tests/workers/test_notifications.py"
 RECOUNT = "tests/workers/test_recount.py"
@@ -18,7 +19,7 @@ MUTATIONS = (
         """    await readable[0][0].ack(*(each for each, _ in readable[1:]))
     started, now, all_happened = time.perf_counter(), clock.now(), [happened for _, happened in readable]
 """,
-        (f"{LEFT_BEHIND}::test_poison_that_ends_the_process_ends_up_alone_and_all_before_it_are_done",),
+        (f"{RUN}::test_a_message_is_acked_after_it_was_handled",),
         pipeline=True,
         quick=True,
     ),
@@ -48,7 +49,7 @@ MUTATIONS = (
         RUNNER,
         "(behind if earlier and key(each) in earlier else fresh).append(each)",
         "fresh.append(each)",
-        (LEFT_BEHIND,),
+        (f"{RUN}::test_a_fresh_message_waits_for_a_redelivered_one_with_its_key",),
         pipeline=True,
         quick=True,
     ),
@@ -58,7 +59,7 @@ MUTATIONS = (
         RUNNER,
         "await _batch(plaza, consumer, batch, again=not anew)",
         "await _batch(plaza, consumer, batch, again=False)",
-        (LEFT_BEHIND,),
+        (f"{RUN}::test_a_handler_learns_which_events_may_have_taken_effect",),
         pipeline=True,
         quick=True,
     ),
@@ -72,7 +73,7 @@ MUTATIONS = (
         """    await delivery.ack()
     await _until_available(lambda: parked.park(plaza.mongo, consumer.group, delivery, error))
 """,
-        (LEFT_BEHIND,),
+        (f"{RUN}::test_a_message_that_nobody_can_handle_is_parked_before_it_is_acked",),
         pipeline=True,
         quick=True,
     ),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from social.contracts.events import Group
-from social.infra.broker.rabbit_deliveries import RabbitDeliveries
+from social.infra.broker.broker import BrokerAway
+from social.infra.broker.rabbit_deliveries import RabbitDeliveries, RabbitDelivery, _Subscription
 
 
 class Channel:
@@ -94,6 +95,26 @@ async def test_what_a_channel_had_that_is_lost_is_neither_taken_nor_acked() -> N
     assert [each.message.delivery_tag for each in again] == [1, 2, 3]  # type: ignore[attr-defined]
     await again[0].ack()
     assert after.acked == {1}
+
+
+async def test_a_message_that_failed_is_acked_after_its_copy_is_confirmed() -> None:
+    refused = [BrokerAway("the delay queue is gone")]
+
+    async def publish(delivery: RabbitDelivery, queue: str) -> None:
+        assert (queue, channel.acked) == ("feeds", set())
+        if refused:
+            raise refused.pop()
+
+    deliveries = RabbitDeliveries(publish, Group.FEEDS, 1)
+    deliveries.opened(channel := Channel())
+    await deliveries.arrived(Message(channel, 1))  # type: ignore[arg-type]
+    (message,) = await deliveries.take(1)
+    deliveries._subscribed[0] = _Subscription("feeds", channel, channel, "tag")
+    with pytest.raises(BrokerAway):
+        await message.retry()
+    assert channel.acked == set(), "RabbitMQ delivers it again"
+    await message.retry()
+    assert channel.acked == {1}
 
 
 async def test_a_cancellation_that_the_driver_swallows_ends_the_wait_all_the_same(

@@ -1,0 +1,100 @@
+"""The order in which the runner handles, parks and acks messages; no server takes part."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from social.contracts.envelope import Envelope
+from social.contracts.events import Group
+from social.infra import clock
+from social.infra.broker.broker import Delivery
+from social.infra.broker.inbox import ReceivedEvent
+from social.infra.process.plaza import Plaza
+from workers import runner
+from workers.runner import Consumer
+
+PLAZA: Any = SimpleNamespace(mongo=None)  # the tests reach no server
+
+
+class Message(Delivery):
+    """A message that notes in `happened` when it is acked and when it is to be retried."""
+
+    def __init__(self, happened: list[str], name: str, *, redelivered: bool = False, attempt: int = 0) -> None:
+        self.happened, self.name = happened, name
+        self.redelivered, self.attempt = redelivered, attempt
+        data = {"post_id": clock.new_id(), "author_id": clock.new_id(), "by": clock.new_id()}
+        id_ = name.encode().hex().zfill(24)
+        self.event = Envelope(id=id_, type="PostLiked", v=1, key="x", at=clock.now(), trace=None, data=data)
+
+    def envelope(self) -> Envelope:
+        return self.event
+
+    def raw(self) -> bytes:
+        raise NotImplementedError
+
+    async def ack(self, *others: Delivery) -> None:
+        for each in (self, *others):
+            assert isinstance(each, Message)
+            self.happened.append(f"ack {each.name}")
+
+    async def retry(self) -> None:
+        self.happened.append(f"retry {self.name}")
+
+
+def name_of(event_id: str) -> str:
+    """Return the name of the message that an event came with."""
+    return bytes.fromhex(event_id).lstrip(b"\0").decode()
+
+
+class Unreadable(Message):
+    """A message that is no event."""
+
+    def envelope(self) -> Envelope:
+        raise ValueError("no event")
+
+
+@pytest.fixture
+def happened() -> list[str]:
+    """What happened, in order."""
+    return []
+
+
+@pytest.fixture
+def consumer(happened: list[str]) -> Consumer:
+    """A consumer that notes which events it handled together, with a `?` behind those that may have taken effect."""
+
+    async def handle(_plaza: Plaza, events: Sequence[ReceivedEvent]) -> None:
+        happened.append("handle " + " ".join(name_of(each.id) + "?" * each.again for each in events))
+
+    return Consumer(Group.COUNTERS, handle)
+
+
+async def test_a_message_is_acked_after_it_was_handled(happened: list[str], consumer: Consumer) -> None:
+    await runner.handle(PLAZA, consumer, [Message(happened, "a"), Message(happened, "b")])
+    assert happened == ["handle a b", "ack a", "ack b"]
+
+
+async def test_a_fresh_message_waits_for_a_redelivered_one_with_its_key(
+    happened: list[str], consumer: Consumer
+) -> None:
+    await runner.handle(PLAZA, consumer, [Message(happened, "new"), Message(happened, "old", redelivered=True)])
+    assert happened == ["handle old?", "ack old", "handle new", "ack new"]
+
+
+async def test_a_handler_learns_which_events_may_have_taken_effect(happened: list[str], consumer: Consumer) -> None:
+    again = [Message(happened, "left", redelivered=True), Message(happened, "failed", attempt=1)]
+    await runner.handle(PLAZA, consumer, again)
+    assert [each for each in happened if each.startswith("handle")] == ["handle left?", "handle failed?"]
+
+
+async def test_a_message_that_nobody_can_handle_is_parked_before_it_is_acked(
+    happened: list[str], consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def park(*_: Any) -> None:
+        happened.append("park")
+
+    monkeypatch.setattr(runner.parked, "park", park)
+    await runner.handle(PLAZA, consumer, [Unreadable(happened, "a")])
+    assert happened == ["park", "ack a"]
