@@ -6,6 +6,7 @@ RABBIT = "social/infra/broker/rabbit.py"
 RABBIT_DELIVERIES = "social/infra/broker/rabbit_deliveries.py"
 SQS_PARTITION = "social/infra/broker/sqs_partition.py"
 RELAY = "tests/workers/test_relay.py"
+NO_QUEUE = "tests/workers/test_rabbit.py::test_an_event_that_no_queue_takes_stays_in_the_outbox"
 ACKS = "tests/social/infra/broker/test_acks.py"
 SQS_QUEUES = "tests/social/infra/broker/test_sqs_queues.py"
 
@@ -37,7 +38,10 @@ MUTATIONS = (
             tx.recorded = events
             await self.mongo.insert_missing(OUTBOX, [{"_id": e.id, **e.model_dump(exclude={"id"})} for e in events])
 """,
-        ("tests/social/infra/process/test_plaza.py",),
+        (
+            "tests/social/infra/process/test_plaza.py::"
+            "test_an_event_is_in_the_outbox_when_its_write_has_just_been_committed",
+        ),
         pipeline=True,
     ),
     Mutation(
@@ -47,7 +51,7 @@ MUTATIONS = (
         "        results = await asyncio.gather(",
         """        self._outbox.forget_soon([each.id for each in envelopes])
         results = await asyncio.gather(""",
-        (f"{RELAY}::test_events_that_no_queue_takes_do_not_keep_the_relay_from_those_behind_them",),
+        (NO_QUEUE,),
         pipeline=True,
     ),
     Mutation(
@@ -59,7 +63,7 @@ MUTATIONS = (
         ]
 """,
         "        done = [each.id for each in envelopes]\n",
-        (f"{RELAY}::test_events_that_no_queue_takes_do_not_keep_the_relay_from_those_behind_them",),
+        (NO_QUEUE,),
         pipeline=True,
     ),
     Mutation(
@@ -68,7 +72,7 @@ MUTATIONS = (
         RABBIT,
         "            await self._events.publish(message, routing_key, mandatory=True)",
         "            await self._events.publish(message, routing_key, mandatory=False)",
-        (f"{RELAY}::test_events_that_no_queue_takes_do_not_keep_the_relay_from_those_behind_them",),
+        (NO_QUEUE,),
         pipeline=True,
     ),
     Mutation(
@@ -77,7 +81,7 @@ MUTATIONS = (
         RABBIT,
         "publisher_confirms=True, on_return_raises=True",
         "publisher_confirms=True, on_return_raises=False",
-        (f"{RELAY}::test_events_that_no_queue_takes_do_not_keep_the_relay_from_those_behind_them",),
+        (NO_QUEUE,),
         pipeline=True,
     ),
     Mutation(
@@ -100,7 +104,7 @@ MUTATIONS = (
         RABBIT,
         "mandatory=True, timeout=CONFIRM_DEADLINE_S",
         "mandatory=False, timeout=CONFIRM_DEADLINE_S",
-        ("tests/workers/test_outage.py",),
+        ("tests/workers/test_rabbit.py::test_a_failed_message_that_no_delay_queue_takes_comes_again",),
         pipeline=True,
     ),
     Mutation(
@@ -138,7 +142,7 @@ MUTATIONS = (
         "workers/relay.py",
         "if len(found) < BATCH or not all([await lease.take() for lease in held.values()]):",
         "if len(found) < BATCH:",
-        (RELAY,),
+        (f"{RELAY}::test_a_relay_that_loses_a_lease_leaves_the_rest_to_the_next_one",),
         pipeline=True,
     ),
     Mutation(

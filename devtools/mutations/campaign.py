@@ -19,6 +19,16 @@ from devtools.mutations.mutation import ROOT, Mutation, NotThere
 LEFT_OUT = frozenset((".git", ".venv", "node_modules", "var"))  # of the checkout's top folder
 LINKED = (".venv", "node_modules")
 WITHIN_S = 600.0  # for the tests of a mutation
+# Tests wait two minutes for what never comes; here that is most of the time, and a run without a mutation says whether
+# less is enough on this machine.
+IMPATIENT = Mutation(
+    "impatient",
+    "A test waits for as long as a busy machine takes.",
+    "tests/support/eventually.py",
+    "LONG_S = 120.0",
+    "LONG_S = 20.0",
+    (),
+)
 ENDED = 1  # pytest's exit code where tests ran and some failed
 
 Outcome = Literal["killed", "survived", "not applicable", "error"]
@@ -61,6 +71,7 @@ class Copy:
             for name in LINKED:
                 if (source / name).exists():
                     (root / name).symlink_to((source / name).resolve())
+            IMPATIENT.apply(root)
             yield cls(root)
 
     @contextmanager

@@ -8,6 +8,7 @@ LEFT_BEHIND = "tests/workers/test_left_behind.py"
 RUN = "tests/workers/test_runner.py"
 PIPELINE = "tests/workers/test_pipeline.py"
 NOTIFICATIONS = "tests/workers/test_notifications.py"
+STREAMS = "tests/social/notifications/test_streams.py"
 RECOUNT = "tests/workers/test_recount.py"
 
 MUTATIONS = (
@@ -206,7 +207,7 @@ MUTATIONS = (
 
     done, tx = await plaza.mongo.transact(early, timeout_s=inbox.TIMEOUT_S)
 """,
-        (NOTIFICATIONS,),
+        (f"{NOTIFICATIONS}::test_nothing_is_pushed_before_it_is_in_the_stream",),
         pipeline=True,
     ),
     Mutation(
@@ -233,7 +234,7 @@ MUTATIONS = (
         "social/notifications/streams.py",
         'unchanged = {"_id": user_id, "seq": head.seq, "epoch": head.epoch}',
         'unchanged = {"_id": user_id}',
-        ("tests/social/notifications/test_streams.py",),
+        (f"{STREAMS}::test_of_two_who_append_at_once_one_looks_again",),
         pipeline=True,
     ),
     Mutation(
@@ -242,7 +243,7 @@ MUTATIONS = (
         "social/notifications/streams.py",
         "        if known is None or known.rev < entry.rev:\n",
         "        if True:\n",
-        ("tests/social/notifications/test_streams.py",),
+        (f"{STREAMS}::test_what_is_appended_again_keeps_its_number",),
         pipeline=True,
     ),
     Mutation(
@@ -254,7 +255,7 @@ MUTATIONS = (
         """        more = FanOutContinued(post_id=post_id, author_id=author_id, after=reached.after)
         plaza.best_effort.start("go on", lambda: go_on(plaza, happened, more))
 """,
-        ("tests/workers/test_full_store.py",),
+        ("tests/workers/test_fanout.py",),
         pipeline=True,
     ),
     Mutation(

@@ -672,6 +672,22 @@ async def test_an_event_that_comes_twice_is_pushed_again(
     assert await scene.moves(ada) == 1
 
 
+async def test_nothing_is_pushed_before_it_is_in_the_stream(
+    scene: Scene, ada: Person, bob: Person, pushed: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.like(await scene.post(ada), bob, author=ada)
+    commits = scene.plaza.mongo.commits
+    commit = commits.commit
+
+    async def committed(*args: Any, **kwargs: Any) -> None:
+        assert pushed == []
+        await commit(*args, **kwargs)
+
+    monkeypatch.setattr(commits, "commit", committed)
+    await scene.work()
+    assert [seq for _, _, seq in pushed] == [1]
+
+
 async def test_of_what_takes_several_pieces_the_next_is_asked_for_once(
     scene: Scene, ada: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,8 @@
 """The relay: for each shard a single worker publishes the rows that the fast path left behind."""
 
 import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -11,7 +13,9 @@ from support.people import Person
 from support.servers import RedisServer
 from support.site import Site, system
 
+from social.contracts.envelope import Envelope
 from social.contracts.problems import Unavailable
+from social.infra import clock
 from social.infra.broker.broker import BrokerAway
 from social.infra.broker.topology import partition
 from social.infra.store import members
@@ -75,6 +79,33 @@ async def test_a_relay_publishes_the_rows_of_its_shards_in_their_order(
     expected = [row.id for row in rows if partition(row.key, relay.SHARDS) in (1, 2)]
     assert 0 < len(expected) < len(rows)
     assert published == expected
+
+
+@pytest.mark.parametrize("broker", ["local"])
+async def test_a_relay_that_loses_a_lease_leaves_the_rest_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "BATCH", 3)
+    rows = [_row(f"{number:024x}") for number in range(1, 10)]
+
+    async def due(_older: Any, most: int, after: str) -> list[Envelope]:
+        return [row for row in rows if row.id > after][:most]
+
+    published: list[str] = []
+
+    async def publish(envelopes: Sequence[Envelope]) -> None:
+        published.extend(each.id for each in envelopes)
+
+    plaza: Any = SimpleNamespace(
+        outbox=SimpleNamespace(due=due, forget=AsyncMock()),
+        broker=SimpleNamespace(publish=publish, fits=lambda _: True),
+    )
+    leases = [AsyncMock(take=AsyncMock(side_effect=[True, taken])) for taken in (True, True, False, True)]
+    await relay.sweep(plaza, dict(enumerate(leases)))
+    assert published == [row.id for row in rows[:6]]
+
+
+def _row(id_: str) -> Envelope:
+    data = {"post_id": "a" * 24, "author_id": "b" * 24, "by": "c" * 24}
+    return Envelope(id=id_, type="PostLiked", v=1, key="a", at=clock.now(), trace=None, data=data)
 
 
 @pytest.mark.parametrize("broker", ["local"])

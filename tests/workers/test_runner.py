@@ -15,6 +15,8 @@ from social.infra.process.plaza import Plaza
 from workers import runner
 from workers.runner import Consumer
 
+pytestmark = pytest.mark.parametrize("broker", ["local"])
+
 PLAZA: Any = SimpleNamespace(mongo=None)  # the tests reach no server
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from social.infra import clock
-from social.infra.store.mongo import Mongo
+from social.infra.store.mongo import Mongo, Transaction
 from social.notifications import streams
 from social.notifications.streams import Entry, Item
 
@@ -64,3 +64,27 @@ async def test_a_stream_that_two_releases_append_to_in_turns_has_no_hole(mongo: 
     _, known = await streams.append(mongo, ADA, [*entries(7, 7), *entries(8, 8)])
     assert known == items(7, 8), "what an older release appended keeps its number"
     assert await after(mongo, 0) == items(1, 8)
+
+
+async def test_of_two_who_append_at_once_one_looks_again(mongo: Mongo, mongo_url: str, mongo_database: str) -> None:
+    other = Mongo(mongo_url, mongo_database)
+    attempts: list[int] = []
+
+    async def late(tx: Transaction) -> list[Item]:
+        attempts.append(tx.attempt)
+        head = (await streams.heads(tx, [ADA], whole=True))[ADA]
+        if not tx.attempt:
+            await streams.append(other, ADA, entries(1, 2))
+        return streams.number(tx, ADA, head, entries(3, 3))
+
+    numbered, _ = await mongo.transact(late)
+    other.close()
+    assert (numbered, attempts) == (items(3, 3), [0, 1])
+    assert await after(mongo, 0) == items(1, 3)
+
+
+async def test_what_is_appended_again_keeps_its_number(mongo: Mongo) -> None:
+    await streams.append(mongo, ADA, entries(1, 3))
+    _, again = await streams.append(mongo, ADA, entries(2, 4))
+    assert again == items(2, 4)
+    assert await after(mongo, 0) == items(1, 4)

@@ -1,11 +1,16 @@
-"""Stored fingerprints of idempotency keys name their verbs as every release does."""
+"""What commits with a write: its events; and how fingerprints of idempotency keys name their verbs."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from fakeredis import FakeAsyncRedis
 
-from social.infra.process.plaza import stored_name
+from embedded.local_broker import LocalBroker
+from social.contracts.events import PostLiked
+from social.infra.broker.outbox import Outbox
+from social.infra.process.plaza import Plaza, stored_name
+from social.infra.store.mongo import Mongo, Transaction
 from social.ops import reports
 from social.people import follows
 from social.posts import bookmarks, comments, edits, likes, media, publishing, reposts
@@ -36,3 +41,29 @@ NAMES: dict[Callable[..., Any], str] = {
 def test_a_verb_keeps_its_name_wherever_its_module_moves(verb: Callable[..., Any], name: str) -> None:
     """A retry may meet a process of the release before, or the row that it wrote."""
     assert stored_name(verb) == name
+
+
+async def act(tx: Transaction) -> None:
+    """Write a row, and say so."""
+    tx.insert("inbox", {"_id": "act"})
+    tx.record(PostLiked(post_id="a" * 24, author_id="b" * 24, by="c" * 24))
+
+
+async def test_an_event_is_in_the_outbox_when_its_write_has_just_been_committed(
+    mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mongo = Mongo(mongo_url, mongo_database)
+    outbox = Outbox(mongo)
+    plaza = Plaza.over(mongo, FakeAsyncRedis(), LocalBroker(mongo, outbox), outbox)
+    commit = mongo.commits.commit
+
+    async def dies(*args: Any, **kwargs: Any) -> None:
+        await commit(*args, **kwargs)
+        raise SystemError("the process ends here")
+
+    monkeypatch.setattr(mongo.commits, "commit", dies)
+    with pytest.raises(SystemError):
+        await plaza.commit(act)
+    found = [await mongo.many(each, {}, fields={"_id": 1}) for each in ("inbox", "outbox")]
+    await plaza.close()
+    assert [len(each) for each in found] == [1, 1]
