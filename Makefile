@@ -67,6 +67,10 @@ kills: packages-dev ## kill the parts of a cluster one after another under load,
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/kills.py $(call said,BROKER,broker) --write
 
+mutate: packages-dev node-modules ## take each safety line out of a copy, and demand that a test notices it; ONLY="outbox seq", QUICK=1
+	@sh tests/install-servers.sh
+	@$(VENV_PYTHON) -m devtools.mutations $(ONLY) $(if $(QUICK),--quick)
+
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/, clients/ and web/types/
 	$(VENV_PYTHON) -m devtools.generate
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ is not written: install node, then run make node-modules"; fi
@@ -162,4 +166,4 @@ node-modules:
 chart-tools: packages-dev
 	@cmp -s requirements/helm.txt .venv/tools/helm.txt || $(VENV_PYTHON) tests/install_chart_tools.py
 
-.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos docs vendor lock audit digests up down logs docker clean venv packages-run packages-dev node-modules chart-tools
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos mutate docs vendor lock audit digests up down logs docker clean venv packages-run packages-dev node-modules chart-tools

@@ -12,6 +12,7 @@ from api.docs.openapi import document as openapi
 from api.docs.postman import collection
 from api.settings import RestSettings
 from devtools.generate import aws, aws_costs, locations, nginx, observability, settings_page
+from devtools.mutations import table
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -35,6 +36,7 @@ def pages() -> dict[str, str]:
     return {
         "events.md": event_pages.markdown(asyncapi(), port),
         "metrics.md": observability.metrics_page(),
+        "reliability.md": table.page(),
         "settings.md": settings_page.page(),
     }
 

@@ -84,8 +84,9 @@ MUTATIONS = (
         RUNNER,
         "            timeouts += await plaza.mongo.takes_writes()\n            if timeouts >= MOST_TIMEOUTS:\n",
         "            timeouts += await plaza.mongo.takes_writes()\n            if True:\n",
-        ("tests/workers/test_full_store.py",),
+        (f"{RUN}::test_a_message_waits_for_a_store_that_is_away_and_not_for_one_that_works",),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "inbox-row-not-written",

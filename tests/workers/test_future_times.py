@@ -43,6 +43,7 @@ async def test_a_lease_lasts_as_long_as_it_says_by_whatever_clock_it_was_taken(s
         assert await dead.take(), "it can be renewed"
     assert not await alive.take(), "while it lasts nobody else has it"
     await asyncio.sleep(LASTS.total_seconds() + 0.1)
+    assert dead.is_over, "its holder knows by its own clock"
     assert await alive.take()
     with clock_ahead(ahead_s):
         assert not await dead.take()

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
+from social.contracts.problems import Unavailable
 from social.infra import clock
 from social.infra.broker.broker import Delivery
 from social.infra.broker.inbox import ReceivedEvent
@@ -100,3 +102,20 @@ async def test_a_message_that_nobody_can_handle_is_parked_before_it_is_acked(
     monkeypatch.setattr(runner.parked, "park", park)
     await runner.handle(PLAZA, consumer, [Unreadable(happened, "a")])
     assert happened == ["park", "ack a"]
+
+
+@pytest.mark.parametrize(("takes_writes", "end"), [(False, "ack a"), (True, "retry a")], ids=["away", "there"])
+async def test_a_message_waits_for_a_store_that_is_away_and_not_for_one_that_works(
+    happened: list[str], monkeypatch: pytest.MonkeyPatch, takes_writes: bool, end: str
+) -> None:
+    monkeypatch.setattr(runner, "PAUSE_S", 0)
+    tries = 2 * runner.MOST_TIMEOUTS
+
+    async def handle(_plaza: Plaza, events: Sequence[ReceivedEvent]) -> None:
+        happened.append("handle")
+        if happened.count("handle") < tries:
+            raise Unavailable
+
+    plaza: Any = SimpleNamespace(mongo=SimpleNamespace(takes_writes=AsyncMock(return_value=takes_writes)))
+    await runner.handle(plaza, Consumer(Group.COUNTERS, handle), [Message(happened, "a")])
+    assert happened == ["handle"] * (runner.MOST_TIMEOUTS if takes_writes else tries) + [end]

@@ -1,6 +1,7 @@
 """A consumer of SQS whose requests fail in part, whose tasks end, or whose lease is renewed while it is given up."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -105,6 +106,18 @@ async def test_a_message_that_sqs_did_not_extend_is_held_no_longer_than_before(m
     again.set()
     await extending
     assert consumer.got[0].visible_at > before[0], "it was tried again"
+    consumer.partition.end()
+
+
+async def test_a_message_that_sqs_may_show_to_others_is_held_no_more() -> None:
+    consumer = Consumer(Queue({"Body": "0"}, {"Body": "1"}))
+
+    async def received() -> None:
+        assert len(consumer.got) == 2
+
+    await eventually(received)
+    consumer.got[0].visible_at = time.monotonic()
+    assert [each.held for each in consumer.got] == [False, True]
     consumer.partition.end()
 
 
