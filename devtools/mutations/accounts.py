@@ -18,7 +18,7 @@ MUTATIONS = (
             self._lifecycle.end(socket, self._plaza.revocations.reason(socket.login) or SessionEnd.UNKNOWN)
 """,
         "",
-        (f"{SESSIONS}::test_a_login_that_ends_while_its_socket_connects_does_not_get_in",),
+        (f"{SESSIONS}::test_a_login_that_ends_at_the_moment_of_its_connect_is_closed",),
     ),
     Mutation(
         "revocation-not-checked-at-connect",
@@ -43,7 +43,7 @@ MUTATIONS = (
         REVOCATIONS,
         "        if time.monotonic() - self._fresh_at > FAIL_CLOSED_S:\n",
         "        if False:\n",
-        ("tests/api/test_outage.py",),
+        ("tests/social/infra/security/test_revocations.py::test_a_list_that_is_too_old_lets_nobody_in",),
     ),
     Mutation(
         "mark-on-an-account-not-looked-at",

@@ -16,8 +16,9 @@ MUTATIONS = (
         "seq-not-compared",
         "A client gets each event of its stream once, however often it is pushed.",
         DELIVERY,
-        "        elif push.epoch == socket.epoch and push.seq <= socket.last:\n            return False\n",
-        "",
+        "push.seq <= socket.last:\n            return False\n"
+        "        elif push.epoch == socket.epoch and push.seq == socket.last + 1:\n",
+        "push.seq <= socket.last + 1:\n",
         (PROPERTIES,),
         pipeline=True,
     ),
@@ -31,21 +32,12 @@ MUTATIONS = (
         pipeline=True,
     ),
     Mutation(
-        "pending-pushes-forgotten",
-        "What is pushed while a socket reads its stream is written after that.",
-        DELIVERY,
-        "                socket.pending += pending[at + 1 :]\n",
-        "",
-        (PROPERTIES,),
-        pipeline=True,
-    ),
-    Mutation(
         "stream-not-read-again",
         "What was missed while a stream was read is read after that.",
         DELIVERY,
         "            socket.rerun = True  # what is being read may be older than what was missed\n",
         "            pass\n",
-        (PROPERTIES,),
+        ("tests/realtime/test_delivery_properties.py::test_what_is_missed_while_a_stream_is_read_is_read_after_that",),
         pipeline=True,
     ),
     Mutation(
@@ -90,16 +82,7 @@ MUTATIONS = (
         "realtime/connect.py",
         '            self._delivery.mark_stale(socket, "late confirmation")\n',
         "            pass\n",
-        (REDIS_AWAY,),
-        pipeline=True,
-    ),
-    Mutation(
-        "connected-before-redis-confirmed",
-        "The position of a new socket is read after Redis confirmed its channel, so that nothing falls in between.",
-        "realtime/connect.py",
-        "            await self._redis_channels.confirmed(room, confirm_s)\n",
-        "            pass\n",
-        (RESUME,),
+        (f"{REDIS_AWAY}::test_what_is_pushed_before_a_channel_is_confirmed_late_is_read",),
         pipeline=True,
     ),
     Mutation(
@@ -108,7 +91,7 @@ MUTATIONS = (
         ROOM_ACCESS,
         "        await asyncio.gather(*(self._redis_channels.confirmed(room, self._confirm_s) for room in rooms))\n",
         "",
-        ("tests/realtime/test_connect.py",),
+        ("tests/realtime/test_connect.py::test_the_snapshot_of_a_room_is_read_after_redis_confirmed_its_channel",),
         pipeline=True,
     ),
     Mutation(
@@ -117,16 +100,7 @@ MUTATIONS = (
         REDIS_CHANNELS,
         "            return  # a later request of this channel is still unconfirmed\n",
         "            pass\n",
-        (f"{REDIS_AWAY}::test_a_room_is_listened_to_from_its_first_member_until_a_while_after_its_last",),
-        pipeline=True,
-    ),
-    Mutation(
-        "lost-channels-count-as-confirmed",
-        "A channel does not count once the connection to Redis is lost.",
-        REDIS_CHANNELS,
-        "            self._confirmed.clear()  # from here on nothing arrives\n",
-        "",
-        (REDIS_AWAY,),
+        ("tests/realtime/test_redis_channels.py::test_a_channel_counts_with_the_confirmation_of_its_last_request",),
         pipeline=True,
     ),
     Mutation(
@@ -135,7 +109,7 @@ MUTATIONS = (
         CLAIMS,
         "            if socket.claim_gen is not None and socket.claim_gen < gen:\n",
         "            if socket.claim_gen is not None:\n",
-        (RESUME,),
+        ("tests/realtime/test_claims.py::test_word_of_an_earlier_claim_evicts_nobody",),
         pipeline=True,
     ),
     Mutation(
@@ -144,7 +118,9 @@ MUTATIONS = (
         CLAIMS,
         "        socket.ended = socket.ended or socket.newest_claim_gen > (socket.claim_gen or 0)\n",
         "",
-        (RESUME,),
+        (
+            "tests/realtime/test_claims.py::test_a_socket_whose_id_was_claimed_elsewhere_while_it_claims_it_does_not_get_in",
+        ),
         pipeline=True,
     ),
     Mutation(
@@ -153,7 +129,7 @@ MUTATIONS = (
         CLAIMS,
         '            await self._redis_channels.send_to(holder, {"evict": pid.sid, "gen": claimed.gen})\n',
         "            pass\n",
-        (f"{RESUME}::test_a_client_returns_to_another_gateway",),
+        (f"{RESUME}::test_an_old_connection_that_nobody_noticed_is_closed",),
         pipeline=True,
     ),
     Mutation(
@@ -219,6 +195,6 @@ MUTATIONS = (
         "realtime/dispatch.py",
         "            if verdict.allowed:\n",
         "            if True:\n",
-        ("tests/realtime/test_sessions.py",),
+        ("tests/realtime/test_sessions.py::test_the_messages_of_a_person_are_counted_over_all_sockets",),
     ),
 )

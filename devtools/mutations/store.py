@@ -54,7 +54,7 @@ MUTATIONS = (
         '            if error.has_error_label("UnknownTransactionCommitResult"):\n'
         "                return\n"
         "            raise\n",
-        (GROUP_COMMIT,),
+        (f"{GROUP_COMMIT}::test_a_commit_that_did_not_take_effect_is_not_answered_before_it_does",),
     ),
     Mutation(
         "one-member-is-enough",
@@ -62,7 +62,7 @@ MUTATIONS = (
         STORE_TRANSACTION,
         'DURABLE = WriteConcern(w="majority", j=True)',
         "DURABLE = WriteConcern(w=1)",
-        (GROUP_COMMIT,),
+        (f"{GROUP_COMMIT}::test_a_commit_asks_for_the_disks_of_a_majority",),
     ),
     Mutation(
         "refused-verb-not-run-anew",
@@ -74,20 +74,12 @@ MUTATIONS = (
         pipeline=True,
     ),
     Mutation(
-        "deadline-not-checked-before-a-commit",
-        "A transaction whose caller was answered that the store is away is not written afterwards.",
-        "social/infra/store/group_commit.py",
-        "        if within_s <= 0:\n            raise Unavailable\n",
-        "        within_s = max(within_s, 5.0)\n",
-        (GROUP_COMMIT,),
-    ),
-    Mutation(
         "abandoned-transaction-written",
         "A transaction that its caller has given up is not begun again.",
         "social/infra/store/group_commit.py",
         "        return [unit for unit in group if not unit.done.done()]\n",
         "        return group\n",
-        (GROUP_COMMIT,),
+        (f"{GROUP_COMMIT}::test_who_gives_up_between_two_attempts_writes_nothing",),
     ),
     Mutation(
         "abandoned-read-sent",
@@ -144,7 +136,7 @@ MUTATIONS = (
         "social/people/edges.py",
         'tx.update(EDGES, {"_id": before.id, **_times(before)}, _change(after), upsert=True)',
         'tx.update(EDGES, {"_id": before.id}, _change(after), upsert=True)',
-        ("tests/api/test_blocks.py::test_a_follow_and_a_block_at_once_never_leave_both",),
+        ("tests/social/people/test_edges.py::test_a_follow_that_a_block_overtakes_is_looked_at_again",),
     ),
     Mutation(
         "act-added-twice",
@@ -152,7 +144,7 @@ MUTATIONS = (
         "social/posts/interactions.py",
         'tx.update(INTERACTIONS, {"_id": before["_id"], act: None}, {"$set": done})',
         'tx.update(INTERACTIONS, {"_id": before["_id"]}, {"$set": done})',
-        ("tests/api/test_likes.py::test_many_taps_at_once_are_one_like",),
+        ("tests/social/posts/test_interactions.py::test_an_act_that_another_process_did_meanwhile_is_done_once",),
     ),
     Mutation(
         "last-act-takes-others-along",
@@ -160,7 +152,7 @@ MUTATIONS = (
         "social/posts/interactions.py",
         '    where: Document = {"_id": before["_id"], **others}',
         '    where: Document = {"_id": before["_id"]}',
-        ("tests/api/test_likes.py",),
+        ("tests/social/posts/test_interactions.py::test_a_verb_runs_anew_where_another_act_came_between",),
     ),
     Mutation(
         "lines-not-forgotten",
@@ -168,6 +160,6 @@ MUTATIONS = (
         "social/infra/process/plaza.py",
         "        await self.lines.forget(tx.lines)\n",
         "",
-        ("tests/api/test_timelines.py",),
+        ("tests/api/test_feeds.py::test_a_page_that_is_read_again_and_again_shows_at_once_what_its_reader_does",),
     ),
 )

@@ -6,6 +6,7 @@ from support.sockets import until
 
 from social.contracts.pushes import frame, post_room, user_room
 from social.infra import clock
+from social.posts import publishing
 
 
 async def test_a_person_connects_and_hears_of_a_like(world, gateway, ada, bob):
@@ -53,6 +54,26 @@ async def test_who_watches_a_post_gets_its_counts_and_then_each_change(world, ga
     await world.plaza.pushes.hint([user_room(bob.id)], "feed.changed", {"reason": "followed"}, at_ms=1)
     await wire.event("feed.changed")
     assert len(wire.named("post.stats")) == 1
+
+
+async def test_the_snapshot_of_a_room_is_read_after_redis_confirmed_its_channel(world, gateway, ada, bob, monkeypatch):
+    wire = await bob.connect(gateway)
+    post, order = await ada.publish(), []
+    confirmed, read = gateway.redis_channels.confirmed, publishing.many_stats
+
+    async def confirm(room, timeout_s):
+        found = await confirmed(room, timeout_s)
+        order.append("confirmed")
+        return found
+
+    async def stats(*args):
+        order.append("read")
+        return await read(*args)
+
+    monkeypatch.setattr(gateway.redis_channels, "confirmed", confirm)
+    monkeypatch.setattr(publishing, "many_stats", stats)
+    assert (await wire.ask("post.watch", {"post_id": post}))["ok"]
+    assert order == ["confirmed", "read"]
 
 
 async def test_everyday_writes_work_over_the_socket_and_are_acked(world, gateway, ada, bob):

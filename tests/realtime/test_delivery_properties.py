@@ -259,6 +259,32 @@ def test_a_client_has_its_whole_stream_in_order_and_once(script: list[tuple[Any,
         asyncio.run(live(script))
 
 
+async def test_what_is_missed_while_a_stream_is_read_is_read_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    await world.connect(remembers=False, meanwhile=[])
+    socket, find_one = world.socket, world.store.find_one
+    assert socket is not None
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*where: Any) -> Any:
+        found = await find_one(*where)
+        begun.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(world.store, "find_one", slow)
+    await world.happen(pushed=False)
+    world.delivery.mark_stale(socket, "sweep")
+    await begun.wait()
+    await world.happen(pushed=False)
+    world.delivery.mark_stale(socket, "redis lost")
+    go_on.set()
+    while socket.reading:
+        await asyncio.sleep(0)
+    assert world.seen == [1, 2]
+    await world.background.cancel()
+
+
 text = st.one_of(st.none(), st.text(max_size=50), st.integers(), st.just("epoch001.3"), st.just("epoch001.99"))
 
 

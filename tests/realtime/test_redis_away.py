@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from support.sockets import until
 
+from realtime.connect import RECHECK_S
 from social.contracts.pushes import post_room
 
 
@@ -55,6 +56,24 @@ async def test_a_push_that_vanished_without_a_trace_is_found(world, ada, bob):
     gateway = await world.gateway(sweep_s=0.3)
     wire = await ada.connect(gateway)
     await world.record(await ada.publish(), by=bob, author=ada)
+    await wire.event("notification")
+
+
+async def test_what_is_pushed_before_a_channel_is_confirmed_late_is_read(world, ada, bob, monkeypatch):
+    gateway = await world.gateway(sweep_s=3_600, confirm_s=0.01)
+    channels, confirm = gateway.redis_channels, asyncio.Event()
+
+    async def late(room, timeout_s):
+        if timeout_s != RECHECK_S:  # a connect does not wait for longer
+            return False
+        await confirm.wait()
+        return True
+
+    monkeypatch.setattr(channels, "confirmed", late)
+    monkeypatch.setattr(channels, "listens", lambda room: False)
+    wire = await ada.connect(gateway)
+    await world.record(await ada.publish(), by=bob, author=ada)  # its push would not arrive
+    confirm.set()
     await wire.event("notification")
 
 

@@ -11,6 +11,7 @@ from support.sockets import until
 
 from realtime import limits
 from social.accounts import login
+from social.contracts.problems import SessionRevoked
 from social.infra import clock
 from social.infra.security.tokens import ACCESS_LIVES, LEEWAY
 
@@ -60,6 +61,20 @@ async def test_a_login_that_ends_while_its_socket_connects_does_not_get_in(world
     assert gateway.sockets.users() == []
 
 
+async def test_a_login_that_ends_at_the_moment_of_its_connect_is_closed(world, gateway, ada, monkeypatch):
+    checks = []
+
+    def ends(login):
+        checks.append(login)
+        if len(checks) > 1:
+            raise SessionRevoked
+
+    monkeypatch.setattr(gateway.plaza.revocations, "check", ends)
+    wire = await ada.connect(gateway)
+    await wire.disconnected_for_good()
+    await until(lambda: len(gateway.sockets) == 0)
+
+
 async def test_a_token_that_runs_out_closes_the_socket_so_that_it_returns(world, gateway, ada):
     wire = await world.wire(gateway.port, {"token": nearly_over(world, ada, 2)})
     assert wire.sid
@@ -86,6 +101,15 @@ async def test_who_sends_too_much_is_told_so(world, ada):
     answers = [await wire.ask("sync", {"after": "x"}) for _ in range(5)]
     assert [answer["ok"] for answer in answers[:3]] == [True] * 3
     assert answers[4]["problem"]["code"] == "rate_limited"
+
+
+async def test_the_messages_of_a_person_are_counted_over_all_sockets(world, ada, bob):
+    gateway = await world.gateway(rate_user="4/3600")
+    sockets = [await ada.connect(gateway) for _ in range(2)]
+    answers = [await wire.ask("sync", {"after": "x"}) for wire in sockets * 3]
+    assert [answer["ok"] for answer in answers] == [True] * 4 + [False] * 2
+    assert answers[-1]["problem"]["code"] == "rate_limited"
+    assert (await (await bob.connect(gateway)).ask("sync", {"after": "x"}))["ok"]
 
 
 async def test_one_person_holds_so_many_sockets(world, ada):

@@ -672,6 +672,26 @@ async def test_an_event_that_comes_twice_is_pushed_again(
     assert await scene.moves(ada) == 1
 
 
+async def test_a_group_that_is_read_while_an_act_joins_it_stays_read(
+    scene: Scene, ada: Person, bob: Person, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, commits = await scene.post(ada), scene.plaza.mongo.commits
+    await scene.like(post, bob, author=ada)
+    await scene.work()
+    await scene.like(post, eve, author=ada)
+    await rest(scene, ada)  # so that the commit has no other document in common with the reader
+    commit = commits.commit
+
+    async def meanwhile(*args: Any, **kwargs: Any) -> None:
+        monkeypatch.setattr(commits, "commit", commit)
+        await ada.ask("POST", "/v1/notifications/read", {"all_until": "2200-01-01T00:00:00Z"})
+        await commit(*args, **kwargs)
+
+    monkeypatch.setattr(commits, "commit", meanwhile)
+    await scene.work()
+    assert [(each.count, each.read_at is None) for each in await ada.notifications()] == [(1, True), (1, False)]
+
+
 async def test_nothing_is_pushed_before_it_is_in_the_stream(
     scene: Scene, ada: Person, bob: Person, pushed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

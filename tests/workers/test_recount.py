@@ -161,6 +161,26 @@ async def test_what_changes_meanwhile_is_looked_at_another_time(held: Site) -> N
     assert (await eve.see(post)).likes == 1
 
 
+async def test_what_changes_while_a_repair_commits_is_looked_at_another_time(
+    held: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = [await held.door.register(name) for name in ("ada", "bob")]
+    post, mongo = await ada.publish("hello"), held.plaza.mongo
+    await mongo.update("posts", {"_id": post.id}, {"$set": {"likes": 5}})
+    (doubt,) = await look(held, post)
+    await settle()
+    commit = mongo.commits.commit
+
+    async def meanwhile(*args: Any, **kwargs: Any) -> None:
+        monkeypatch.setattr(mongo.commits, "commit", commit)
+        await mongo.update("posts", {"_id": post.id}, {"$inc": {"likes": 1, "version": 1}})
+        await commit(*args, **kwargs)
+
+    monkeypatch.setattr(mongo.commits, "commit", meanwhile)
+    assert await recount.repair(mongo, doubt) is None
+    assert (await bob.see(post)).likes == 6
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_however_late_and_in_whatever_order_events_come_each_is_counted_once(held: Site, seed: int) -> None:
     """Recounts run in between, on counts that differ by events under way or by damage."""

@@ -119,3 +119,15 @@ async def test_a_verb_runs_anew_where_another_act_came_between(
     await acts.commit(slowly)
     assert attempts == 2
     assert await acts.standing(bob.id) == {another}
+
+
+async def test_an_act_that_another_process_did_meanwhile_is_done_once(acts: Acts, bob: Person) -> None:
+    await acts.act(DO["bookmark_id"], bob.id)
+
+    async def slowly(tx: Transaction) -> None:
+        await likes.like(tx, acts.post_id, by=bob.id)
+        if not tx.attempt:
+            await acts.act(likes.like, bob.id, process=1)
+
+    await acts.commit(slowly)
+    assert await acts.standing(bob.id) == {"bookmark_id", "like_id"}

@@ -34,9 +34,12 @@ class Commands(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self.sent: Counter[str] = Counter()
+        self.concerns: list[Any] = []  # of commits
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         self.sent[event.command_name] += 1
+        if event.command_name == "commitTransaction":
+            self.concerns.append(event.command.get("writeConcern"))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
 
@@ -55,6 +58,7 @@ async def mongo(commands: Commands, mongo_url: str, mongo_database: str) -> Asyn
     mongo = Mongo(mongo_url, mongo_database)
     await migrate(mongo)
     commands.sent.clear()
+    commands.concerns.clear()
     yield mongo
     mongo.close()
 
@@ -194,6 +198,27 @@ async def test_who_gives_up_before_it_is_sent_writes_nothing(mongo: Mongo, monke
     assert rows == {"first 0", "first 1", "row 3", "row 4"}
 
 
+async def test_who_gives_up_between_two_attempts_writes_nothing(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, begun, go_on = mongo.commits._attempt, asyncio.Event(), asyncio.Event()
+
+    async def fails(_: Any) -> None:
+        monkeypatch.setattr(mongo.commits, "_attempt", attempt)
+        begun.set()
+        await go_on.wait()
+        lost = AutoReconnect("lost before it was sent")
+        lost._add_error_label("TransientTransactionError")
+        raise Unavailable from lost
+
+    monkeypatch.setattr(mongo.commits, "_attempt", fails)
+    given_up = asyncio.create_task(mongo.transact(lambda tx: insert(tx, "a")))
+    await begun.wait()
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    go_on.set()
+    await mongo.commits.finish(60)
+    assert await mongo.count("inbox", {}, limit=9) == 0
+
+
 async def test_too_much_that_waits_is_refused_at_once(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("social.infra.store.group_commit.MOST_WAITING", 3)
     go, attempt = asyncio.Event(), GroupCommit._attempt
@@ -234,6 +259,36 @@ async def test_a_commit_whose_answer_is_lost_is_asked_for_again(mongo: Mongo, mo
     assert await all_of(mongo, [lambda tx, at=at: insert(tx, f"row {at}") for at in range(5)]) == ["inserted"] * 5
     assert lost
     assert await mongo.count("inbox", {}, limit=99) == 5
+
+
+async def test_a_commit_that_did_not_take_effect_is_not_answered_before_it_does(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_of, lost = mongo._client.delegate.start_session, []
+
+    def start_session() -> Any:
+        session = session_of()
+        commit = session.commit_transaction
+
+        def commit_transaction() -> None:
+            if not lost:
+                lost.append(error := AutoReconnect("the command was lost"))
+                error._add_error_label("UnknownTransactionCommitResult")
+                raise error
+            commit()
+
+        session.commit_transaction = commit_transaction
+        return session
+
+    monkeypatch.setattr(mongo._client.delegate, "start_session", start_session)
+    await mongo.transact(lambda tx: insert(tx, "a"))
+    assert lost
+    assert await mongo.count("inbox", {}, limit=9) == 1
+
+
+async def test_a_commit_asks_for_the_disks_of_a_majority(mongo: Mongo, commands: Commands) -> None:
+    await mongo.transact(lambda tx: insert(tx, "a"))
+    assert commands.concerns == [{"w": "majority", "j": True}]
 
 
 async def test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_afterwards(
