@@ -44,6 +44,7 @@ MUTATIONS = (
         "        if time.monotonic() - self._fresh_at > FAIL_CLOSED_S:\n",
         "        if False:\n",
         ("tests/social/infra/security/test_revocations.py::test_a_list_that_is_too_old_lets_nobody_in",),
+        quick=True,
     ),
     Mutation(
         "mark-on-an-account-not-looked-at",

@@ -144,6 +144,15 @@ MUTATIONS = (
         "if len(found) < BATCH:",
         (f"{RELAY}::test_a_relay_that_loses_a_lease_leaves_the_rest_to_the_next_one",),
         pipeline=True,
+        quick=True,
+    ),
+    Mutation(
+        "sweeper-works-without-its-lease",
+        "A periodic job runs in the process that holds its lease.",
+        "workers/sweeper.py",
+        "            if not await lease.take():\n                return\n",
+        "            await lease.take()\n",
+        ("tests/workers/test_sweeper.py::test_a_process_without_the_lease_does_nothing",),
     ),
     Mutation(
         "lease-holder-not-compared",
@@ -195,6 +204,7 @@ MUTATIONS = (
             "test_a_message_that_sqs_may_show_to_others_is_held_no_more",
         ),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "sqs-silence-counts-as-taken",

@@ -21,6 +21,7 @@ MUTATIONS = (
         "push.seq <= socket.last + 1:\n",
         (PROPERTIES,),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "gap-not-read",
@@ -30,6 +31,7 @@ MUTATIONS = (
         "        elif push.epoch == socket.epoch:\n",
         (PROPERTIES,),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "stream-not-read-again",
@@ -39,6 +41,7 @@ MUTATIONS = (
         "            pass\n",
         ("tests/realtime/test_delivery_properties.py::test_what_is_missed_while_a_stream_is_read_is_read_after_that",),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "epoch-of-a-position-not-compared",
@@ -102,6 +105,7 @@ MUTATIONS = (
         "            pass\n",
         ("tests/realtime/test_redis_channels.py::test_a_channel_counts_with_the_confirmation_of_its_last_request",),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "gen-of-a-claim-not-compared",
@@ -111,6 +115,7 @@ MUTATIONS = (
         "            if socket.claim_gen is not None:\n",
         ("tests/realtime/test_claims.py::test_word_of_an_earlier_claim_evicts_nobody",),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "later-claim-overlooked",
@@ -122,6 +127,7 @@ MUTATIONS = (
             "tests/realtime/test_claims.py::test_a_socket_whose_id_was_claimed_elsewhere_while_it_claims_it_does_not_get_in",
         ),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "earlier-holder-not-evicted",

@@ -74,6 +74,14 @@ MUTATIONS = (
         pipeline=True,
     ),
     Mutation(
+        "commit-without-a-deadline",
+        "A commit that the store does not answer ends with the deadline of its callers, and the next one begins.",
+        "social/infra/store/group_commit.py",
+        "        within_s = max(unit.until for unit in group) - loop.time()\n",
+        "        within_s = 90.0\n",
+        (f"{GROUP_COMMIT}::test_a_store_that_says_nothing_refuses_in_time_and_holds_nobody_up_afterwards",),
+    ),
+    Mutation(
         "abandoned-transaction-written",
         "A transaction that its caller has given up is not begun again.",
         "social/infra/store/group_commit.py",

@@ -249,6 +249,7 @@ MUTATIONS = (
 """,
         ("tests/workers/test_fanout.py",),
         pipeline=True,
+        quick=True,
     ),
     Mutation(
         "continuation-forgotten",

@@ -1,6 +1,7 @@
 """Streams repair every loss of pushes in Redis."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 from support.sockets import until
@@ -60,7 +61,7 @@ async def test_a_push_that_vanished_without_a_trace_is_found(world, ada, bob):
 
 
 async def test_what_is_pushed_before_a_channel_is_confirmed_late_is_read(world, ada, bob, monkeypatch):
-    gateway = await world.gateway(sweep_s=3_600, confirm_s=0.01)
+    gateway = await world.gateway(confirm_s=0.01)
     channels, confirm = gateway.redis_channels, asyncio.Event()
 
     async def late(room, timeout_s):
@@ -71,6 +72,7 @@ async def test_what_is_pushed_before_a_channel_is_confirmed_late_is_read(world, 
 
     monkeypatch.setattr(channels, "confirmed", late)
     monkeypatch.setattr(channels, "listens", lambda room: False)
+    monkeypatch.setattr(gateway.delivery, "reread", AsyncMock())  # nothing else finds it
     wire = await ada.connect(gateway)
     await world.record(await ada.publish(), by=bob, author=ada)  # its push would not arrive
     confirm.set()
