@@ -14,7 +14,7 @@ MUTATIONS = (
         STORE_TRANSACTION,
         '    if expected and answer["n"] != expected:\n',
         "    if False:\n",
-        (f"{GROUP_COMMIT}::test_a_condition_that_does_not_hold_makes_its_verb_run_anew",),
+        (f"{GROUP_COMMIT}::test_a_verb_that_another_process_overtakes_runs_anew",),
         pipeline=True,
     ),
     Mutation(
@@ -70,7 +70,7 @@ MUTATIONS = (
         "social/infra/store/mongo.py",
         "                        conflict = refused.on\n",
         "                        conflict = refused.on\n                        break\n",
-        (f"{GROUP_COMMIT}::test_a_condition_that_does_not_hold_makes_its_verb_run_anew",),
+        (f"{GROUP_COMMIT}::test_a_verb_that_another_process_overtakes_runs_anew",),
         pipeline=True,
     ),
     Mutation(

@@ -151,6 +151,23 @@ async def test_a_condition_that_does_not_hold_makes_its_verb_run_anew(mongo: Mon
     assert done[10:] == ["inserted"] * 10
 
 
+async def test_a_verb_that_another_process_overtakes_runs_anew(mongo: Mongo) -> None:
+    await mongo.insert("inbox", {"_id": "n", "n": 0})
+
+    async def add(tx: Transaction) -> int:
+        row = await tx.get("inbox", "n")
+        assert row is not None
+        tx.update("inbox", {"_id": "n", "n": row["n"]}, {"$inc": {"n": 1}})
+        tx.insert("inbox", {"_id": f"row {row['n']}"})
+        if not tx.attempt:
+            await mongo.update("inbox", {"_id": "n"}, {"$inc": {"n": 1}})
+        return int(row["n"])
+
+    assert (await mongo.transact(add))[0] == 1
+    rows = await mongo.many("inbox", {}, sort=[("_id", 1)])
+    assert rows == [{"_id": "n", "n": 2}, {"_id": "row 1"}]
+
+
 async def test_an_upsert_is_refused_where_the_document_is_not_as_it_was(mongo: Mongo) -> None:
     async def first(tx: Transaction) -> str:
         row = await tx.get("inbox", "x")
