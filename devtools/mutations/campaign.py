@@ -161,6 +161,14 @@ class Campaign:
         return None
 
 
+def _environment() -> dict[str, str]:
+    """Return this process's environment without what another pytest, which may run this, has put into it."""
+    foreign = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST")
+    # Two mutations within a second would share a compiled file.
+    own = {"PYTHONDONTWRITEBYTECODE": "1"}
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | own
+
+
 def _ignored(source: Path) -> Callable[[str, list[str]], set[str]]:
     def ignored(folder: str, names: list[str]) -> set[str]:
         made = {name for name in names if name == "__pycache__" or name.endswith("_cache")}

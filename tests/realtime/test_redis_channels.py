@@ -1,4 +1,4 @@
-"""When a channel of Redis counts as listened to; no server takes part."""
+"""A channel of Redis counts as listened to from the confirmation of its last request; no server takes part."""
 
 from unittest.mock import AsyncMock
 

@@ -1,4 +1,4 @@
-"""What RabbitMQ has not taken into a queue stays where it was: an event in the outbox, a failed message unacked."""
+"""Messages that RabbitMQ has not taken into a queue stay: an event in the outbox, a failed message unacked."""
 
 from collections.abc import AsyncIterator, Collection
 

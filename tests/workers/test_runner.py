@@ -61,7 +61,7 @@ class Unreadable(Message):
 
 @pytest.fixture
 def happened() -> list[str]:
-    """What happened, in order."""
+    """Return the list of what happens, in order."""
     return []
 
 

@@ -1,4 +1,4 @@
-"""What commits with a write: its events; and how fingerprints of idempotency keys name their verbs."""
+"""The events that commit with a write; and the names of verbs in stored fingerprints of idempotency keys."""
 
 from collections.abc import Callable
 from typing import Any
