@@ -94,10 +94,7 @@ class Copy:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [*command, *options, *tests],
             cwd=self.root,
-            env={
-                **os.environ,
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },  # two mutations of one second would share a compiled file
+            env=_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from devtools.mutations import MUTATIONS, Mutation, NotThere
-from devtools.mutations.campaign import Campaign, Copy, Result
+from devtools.mutations.__main__ import chosen, main
+from devtools.mutations.campaign import Campaign, Copy, Outcome, Result
 from devtools.mutations.kept import Kept
 
 ROOT = Path(__file__).parents[2]
@@ -132,3 +133,27 @@ def test_what_was_killed_on_this_code_is_not_tried_again(small: Copy, tmp_path: 
     assert kept().outcome(mutation) == "killed"
     (small.root / "product.py").write_text(f"{PRODUCT}\n")
     assert kept().outcome(mutation) is None
+
+
+def test_some_are_chosen_by_how_their_names_begin() -> None:
+    assert [each.name for each in chosen(["ack-of", "inbox"], quick=False)] == [
+        "ack-of-older-messages",
+        "inbox-row-not-written",
+    ]
+    assert all(each.quick for each in chosen([], quick=True))
+    assert len(chosen([], quick=False)) == len(MUTATIONS)
+    with pytest.raises(SystemExit, match="no mutation begins with inbox; --list names them"):
+        chosen(["ack", "inbox"], quick=True)
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("killed", 0), ("not applicable", 0), ("survived", 1), ("error", 1)])
+def test_a_campaign_fails_where_nothing_goes_red(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], outcome: Outcome, code: int
+) -> None:
+    def run(mutations: list[Mutation], _kept: Kept) -> list[Result]:
+        return [Result(each, outcome) for each in mutations]
+
+    monkeypatch.setattr("devtools.mutations.__main__.run", run)
+    monkeypatch.setattr("sys.argv", ["mutations", "ack-of-older-messages"])
+    assert main() == code
+    assert f"{outcome}: 1" in capsys.readouterr().out
