@@ -67,9 +67,9 @@ kills: packages-dev ## kill the parts of a cluster one after another under load,
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/kills.py $(call said,BROKER,broker) --write
 
-mutate: packages-dev node-modules ## take each safety line out of a copy, and demand that a test notices it; ONLY="outbox seq", QUICK=1
+mutate: packages-dev node-modules ## take each safety line out of a copy, and demand that a test notices it; ONLY="outbox seq", QUICK=1, WRITE=1
 	@sh tests/install-servers.sh
-	@$(VENV_PYTHON) -m devtools.mutations $(if $(filter command,$(origin ONLY)),$(ONLY)) $(if $(QUICK),--quick)
+	@$(VENV_PYTHON) -m devtools.mutations $(if $(filter command,$(origin ONLY)),$(ONLY)) $(if $(QUICK),--quick) $(if $(WRITE),--write)
 
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/, clients/ and web/types/
 	$(VENV_PYTHON) -m devtools.generate

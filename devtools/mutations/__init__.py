@@ -1,6 +1,6 @@
 """The safety lines of the product as mutations, and a campaign that demands of each that a test notices it."""
 
-from devtools.mutations import accounts, broker, gateway, store, workers
+from devtools.mutations import accounts, broker, gateway, restores, store, workers
 from devtools.mutations.mutation import Mutation, NotThere
 
 __all__ = ["MUTATIONS", "Mutation", "NotThere"]
@@ -11,4 +11,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *store.MUTATIONS,
     *gateway.MUTATIONS,
     *accounts.MUTATIONS,
+    *restores.MUTATIONS,
 )

@@ -1,10 +1,11 @@
 """`python -m devtools.mutations` takes each safety line out in turn and demands that a test notices it."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
-from devtools.mutations import MUTATIONS, Mutation
+from devtools.mutations import MUTATIONS, Mutation, measured, table
 from devtools.mutations.campaign import Campaign, Copy, Result
 from devtools.mutations.kept import Kept
 
@@ -25,15 +26,16 @@ def run(mutations: Sequence[Mutation], kept: Kept) -> list[Result]:
         kept.of(copy.root)
         campaign = Campaign(copy)
         for number, mutation in enumerate(mutations, 1):
-            outcome = kept.outcome(mutation)
-            result = Result(mutation, outcome, "known") if outcome else campaign.attempt(mutation)
+            result = kept.result(mutation) or campaign.attempt(mutation)
             kept.keep(result)
             results.append(result)
             print(
                 f"{number:3}/{len(mutations)} {result.outcome:14} {result.took_s:6.1f} s  {mutation.name}", flush=True
             )
             if result.outcome != "killed":
-                print(f"    {mutation.file}: {mutation.breaks}\n    {result.details}".rstrip(), flush=True)
+                print(f"    {mutation.file}: {mutation.breaks}", flush=True)
+            if result.details:
+                print(f"    {result.details}", flush=True)
     return results
 
 
@@ -43,6 +45,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="begins of names of mutations; by default all")
     parser.add_argument("--quick", action="store_true", help="only those whose tests need no server")
     parser.add_argument("--anew", action="store_true", help="also those that an earlier run on this code has judged")
+    parser.add_argument("--write", action="store_true", help="put what killed them into docs/reliability.md")
     parser.add_argument("--list", action="store_true", help="print the list and run nothing")
     arguments = parser.parse_args()
     mutations = chosen(arguments.names, quick=arguments.quick)
@@ -50,6 +53,9 @@ def main() -> int:
         print("\n".join(f"{each.name}: {each.breaks}" for each in mutations))
         return 0
     results = run(mutations, Kept(forget=arguments.anew))
+    if arguments.write:
+        measured.record(results, [each.name for each in MUTATIONS])
+        table.PAGE.write_text(table.page())
     print()
     for outcome in ("killed", "survived", "not applicable", "error"):
         names = [each.mutation.name for each in results if each.outcome == outcome]
@@ -59,4 +65,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the tests and their servers end as well
     sys.exit(main())

@@ -3,8 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
-from devtools.mutations.campaign import Outcome, Result
+from devtools.mutations import measured
+from devtools.mutations.campaign import Result
 from devtools.mutations.mutation import ROOT, Mutation
 
 FILE = ROOT / "var" / "mutations.json"
@@ -16,7 +18,7 @@ class Kept:
 
     def __init__(self, file: Path = FILE, *, forget: bool = False) -> None:
         self._file = file
-        self._killed: dict[str, str] = {}
+        self._killed: dict[str, dict[str, Any]] = {}
         self._code = ""
         if not forget and file.exists():
             self._killed = json.loads(file.read_text())
@@ -26,17 +28,21 @@ class Kept:
         state = hashlib.sha256()
         for path in sorted(root.rglob("*")):
             linked = any(each.is_symlink() for each in (path, *path.parents) if each.is_relative_to(root))
-            if path.suffix in CODE and path.is_file() and not linked:
+            if path.suffix in CODE and path.name != measured.FILE.name and path.is_file() and not linked:
                 state.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
         self._code = state.hexdigest()
 
-    def outcome(self, mutation: Mutation) -> Outcome | None:
-        """Return "killed" where an earlier run on this code said so."""
-        return "killed" if self._killed.get(mutation.name) == self._code else None
+    def result(self, mutation: Mutation) -> Result | None:
+        """Return the result of an earlier run on this code that killed the mutation."""
+        known = self._killed.get(mutation.name)
+        if known is None or known["code"] != self._code:
+            return None
+        return Result(mutation, "killed", known["killed_by"], known["seconds"])
 
     def keep(self, result: Result) -> None:
         """Remember a mutation that was killed."""
         if result.outcome == "killed":
-            self._killed[result.mutation.name] = self._code
+            found = {"code": self._code, "killed_by": result.details, "seconds": result.took_s}
+            self._killed[result.mutation.name] = found
             self._file.parent.mkdir(exist_ok=True)
             self._file.write_text(json.dumps(self._killed, indent=1))

@@ -1,20 +1,31 @@
 """The list of safety lines is held to the code and to the tests, and a few of them are taken out each time."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from devtools.mutations import MUTATIONS, Mutation, NotThere
+from devtools.mutations import MUTATIONS, Mutation, NotThere, measured, table
 from devtools.mutations.__main__ import chosen, main
 from devtools.mutations.campaign import Campaign, Copy, Outcome, Result
 from devtools.mutations.kept import Kept
 
 ROOT = Path(__file__).parents[2]
 BY_NAME = {each.name: each for each in MUTATIONS}
-TRIED = ("ack-before-the-transaction", "ack-of-older-messages", "revocations-polled-without-overlap")
+TRIED = (  # at once, in a single run: of each file one, so that no line hides that another is gone
+    "ack-before-the-transaction",
+    "continuation-acked-before-it-is-recorded",
+    "gen-of-a-claim-not-compared",
+    "older-confirmation-counts",
+    "old-list-of-revocations-trusted",
+    "relay-goes-on-without-its-lease",
+    "retry-acked-before-its-copy",
+    "stream-not-read-again",
+)
 
 PRODUCT = "def double(number):\n    return 2 * number\n"
 TESTS = """
@@ -60,18 +71,14 @@ def test_a_line_that_the_code_has_no_more_is_named() -> None:
         Mutation("gone", "", "product.py", "return number * 2", "", ()).applied_to(PRODUCT)
 
 
-@pytest.fixture(scope="module")
-def copy() -> Iterator[Copy]:
-    with Copy.made() as copy:
-        yield copy
-
-
-@pytest.mark.parametrize("name", TRIED)
-def test_a_test_goes_red_without_a_safety_line(copy: Copy, name: str) -> None:
-    mutation = BY_NAME[name]
-    result = Campaign(copy, sound=mutation.noticed_by).attempt(mutation)  # this run has tested it as it is
-    assert result.outcome == "killed", result.details
-    assert (copy.root / mutation.file).read_bytes() == (ROOT / mutation.file).read_bytes()
+def test_each_safety_line_that_needs_no_server_is_missed_by_its_tests() -> None:
+    with Copy.made() as copy, ExitStack() as without:
+        for name in TRIED:
+            without.enter_context(copy.mutated(BY_NAME[name]))
+        tests = [test for name in TRIED for test in BY_NAME[name].noticed_by]
+        run = copy.test(tests)
+    red = {each.partition("[")[0] for each in run.failed}
+    assert (red, run.errors) == ({*tests}, []), run.output
 
 
 @pytest.fixture
@@ -128,11 +135,40 @@ def test_what_was_killed_on_this_code_is_not_tried_again(small: Copy, tmp_path: 
         return found
 
     kept().keep(Result(mutation, "survived"))
-    assert kept().outcome(mutation) is None
-    kept().keep(Result(mutation, "killed"))
-    assert kept().outcome(mutation) == "killed"
+    assert kept().result(mutation) is None
+    kept().keep(killed := Result(mutation, "killed", ALONE, 1.5))
+    assert kept().result(mutation) == killed
     (small.root / "product.py").write_text(f"{PRODUCT}\n")
-    assert kept().outcome(mutation) is None
+    assert kept().result(mutation) is None
+
+
+def test_a_record_has_what_killed_each_mutation_of_the_list(tmp_path: Path) -> None:
+    file = tmp_path / "measured.json"
+    one, two = (Mutation(name, "It doubles.", "product.py", "2", "3", (ALONE,)) for name in ("one", "two"))
+    measured.record([Result(one, "killed", f"{ALONE}, {NOTHING}", 1.234), Result(two, "killed", ALONE)], "ab", file)
+    assert measured.known(file) == {}, "the list has neither"
+    names = [one.name, two.name]
+    measured.record([Result(one, "killed", f"{ALONE}, {NOTHING}", 1.234), Result(two, "killed", ALONE)], names, file)
+    assert [(each.test, each.seconds) for each in measured.known(file).values()] == [(ALONE, 1.2), (ALONE, 0.0)]
+    measured.record([Result(one, "survived")], names, file)
+    assert [*measured.known(file)] == ["two"]
+
+
+def test_the_table_has_tests_that_exist_and_says_what_was_not_tried() -> None:
+    for name, killed in measured.known().items():
+        assert killed.test.partition("[")[0] in {*_with_those_of_files(BY_NAME[name])}
+    rows = table.table().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == [*BY_NAME]
+    changed = replace(MUTATIONS[0], replacement="")
+    assert measured.of(changed) is None
+
+
+def _with_those_of_files(mutation: Mutation) -> Iterator[str]:
+    """Yield the ids of the tests that are to notice a mutation, each by itself where a file is named."""
+    for test in mutation.noticed_by:
+        path, _, name = test.partition("::")
+        found = [name] if name else re.findall(r"^(?:async )?def (test_\w+)", (ROOT / path).read_text(), re.M)
+        yield from (f"{path}::{each}" for each in found)
 
 
 def test_some_are_chosen_by_how_their_names_begin() -> None:
