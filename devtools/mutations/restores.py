@@ -28,7 +28,7 @@ MUTATIONS = (
         RESTORING,
         "    await schema.empty(mongo, SESSIONS, ONE_TIME_TOKENS)\n",
         "",
-        ("tests/system/test_restored_clients.py::test_clients_of_before_a_restore_log_in_again_and_miss_nothing",),
+        ("tests/system/test_operator.py::test_after_the_loss_of_the_broker_alone_sessions_and_streams_go_on",),
     ),
     Mutation(
         "events-of-a-restore-counted-again",

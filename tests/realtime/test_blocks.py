@@ -1,6 +1,7 @@
 """Blocks, mutes and private accounts on live sockets: at once, on every gateway, with Redis and without."""
 
 import asyncio
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from support.sockets import until
@@ -151,10 +152,14 @@ async def test_a_block_while_somebody_connects_is_not_overlooked(world, gateway,
         return found
 
     monkeypatch.setattr(edges, "hidden_from", slow)
+    changed = gateway.hidden_authors.changed
+    monkeypatch.setattr(gateway.hidden_authors, "changed", Mock())  # it is heard of once, below
+    monkeypatch.setattr(gateway.hidden_authors, "_poll", AsyncMock())
     connecting = asyncio.create_task(ada.connect(gateway))
     await asked.wait()
     await commit(world, blocks.block, bob, by=ada)
-    await until(lambda: all(each.hidden_changes for each in gateway.sockets.of_user(ada.id)))
+    changed([ada.id, bob.id])
+    await until(lambda: all(each.hidden_read for each in gateway.sockets.of_user(ada.id)))
     answered.set()
     hers = await connecting
     assert gateway.sockets.get(hers.sid).hides(bob.id)
