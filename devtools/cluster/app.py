@@ -14,6 +14,7 @@ from devtools.cluster.documents import Documents
 from devtools.cluster.nginx_program import nginx_program
 from devtools.cluster.ports import is_free
 from devtools.cluster.program import Program
+from devtools.cluster.rabbit_cluster import RabbitCluster
 from devtools.cluster.server import Server, StartFailed
 from devtools.cluster.servers import RabbitServer, RedisServer, SqsServer
 from devtools.cluster.settings import ClusterSettings
@@ -107,7 +108,7 @@ class Cluster:
         """Start the servers that no setting names; return the settings that name all three."""
         urls = {"MONGO_URL": self._settings.store_url, "REDIS_URL": self._settings.redis_url}
         urls["BROKER_URL"] = self._settings.broker_url
-        started: dict[str, Server | Documents] = {}
+        started: dict[str, Server | Documents | RabbitCluster] = {}
         if not urls["MONGO_URL"]:
             started["MONGO_URL"] = documents = Documents(self._folder, self._settings.embedded_store)
             self._store.append(documents)
@@ -116,13 +117,21 @@ class Cluster:
             started["REDIS_URL"] = redis = RedisServer(self._folder / "redis", append_only=True)
             self._servers.append(redis)
         if not urls["BROKER_URL"]:
-            started["BROKER_URL"] = broker = _broker(self._settings)(self._folder / self._settings.broker)
-            self._servers.append(broker)
+            started["BROKER_URL"] = broker = self._new_broker()
+            self._servers += _parts(broker)
         await _together(each.start() for each in started.values())
         for each in started.values():
-            self._keep(each)
+            for part in _parts(each):
+                self._keep(part)
         credentials = SqsServer.credentials if isinstance(started.get("BROKER_URL"), SqsServer) else {}
         return {name: url or started[name].url for name, url in urls.items()} | dict(credentials)
+
+    def _new_broker(self) -> Server | RabbitCluster:
+        kind, folder = _broker(self._settings), self._folder / self._settings.broker
+        many = kind is RabbitServer and self._settings.rabbit_nodes > 1
+        return (
+            RabbitCluster(folder.with_name("rabbitmq-cluster"), self._settings.rabbit_nodes) if many else kind(folder)
+        )
 
     async def _migrate(self, url: str) -> None:
         mongo = Mongo(url, self._settings.mongo_database)
@@ -190,6 +199,10 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _parts(started: Server | Documents | RabbitCluster) -> list[Part]:
+    return [*started.parts] if isinstance(started, RabbitCluster) else [started]
 
 
 def _broker(settings: ClusterSettings) -> type[RabbitServer] | type[SqsServer]:

@@ -47,6 +47,7 @@ class RabbitServer(Server):
     _erlang = "+S 1:1 +A 1 +SDio 1 +P 65536 +t 1048576 +swt very_low +sbwt medium +sbwtdio medium +sbwtdcpu none"
     node = "plaza@127.0.0.1"
     _plugins = "[]."
+    _kernel: Sequence[str] = ()  # further arguments of Erlang
     _settings = "disk_free_limit.absolute = 1MB\nlog.file.level = warning\nraft.wal_max_size_bytes = 16000000\n"
 
     def __init__(self, folder: Path) -> None:
@@ -62,6 +63,11 @@ class RabbitServer(Server):
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
 
+    @property
+    def epmd_port(self) -> int:
+        """The port of the epmd that knows the node; known once the server has started."""
+        return self._ports[2]
+
     async def stop(self) -> None:
         await super().stop()
         if self._epmd is not None:
@@ -69,11 +75,11 @@ class RabbitServer(Server):
             self._epmd = None
 
     async def launch(self, ports: Sequence[int]) -> None:
-        amqp, distribution, epmd = ports[:3]
+        amqp, distribution = ports[:2]
         (self.folder / "rabbitmq.conf").write_text(self._settings)
         (self.folder / "rabbitmq-env.conf").touch()
         (self.folder / "enabled_plugins").write_text(f"{self._plugins}\n")
-        await self._launch_epmd(epmd)
+        epmd = await self._find_epmd(ports)
         env = self.epmd_env(epmd) | {
             "RABBITMQ_ALLOW_INPUT": "1",  # the script then *becomes* the server, without a shell in between
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
@@ -91,8 +97,13 @@ class RabbitServer(Server):
             "ERL_CRASH_DUMP_SECONDS": "0",
         }
         loopback = ["-kernel", "inet_dist_use_interface", "{127,0,0,1}"]
-        self._process = self.spawn([rabbit_script("rabbitmq-server"), "-noinput", *loopback], env)
+        self._process = self.spawn([rabbit_script("rabbitmq-server"), "-noinput", *loopback, *self._kernel], env)
         await self.answering(self._process, amqp, b"AMQP\x00\x00\x09\x01", b"\x01\x00\x00")
+
+    async def _find_epmd(self, ports: Sequence[int]) -> int:
+        """Return the port of the epmd in which the node enters its name."""
+        await self._launch_epmd(ports[2])
+        return ports[2]
 
     async def _launch_epmd(self, port: int) -> None:
         """Run epmd in the foreground: the one that a node starts by itself would outlive it."""

@@ -52,5 +52,6 @@ class ClusterSettings(DocumentSettings):
     broker: Literal["rabbitmq", "sqs"] = Field(
         default="rabbitmq", description="the private broker: rabbitmq, or sqs (fauxqs, which needs node)"
     )
+    rabbit_nodes: int = Field(default=1, ge=1, le=5, description="nodes of the private RabbitMQ; three are a cluster")
     broker_url: BrokerUrl | None = Field(default=None, description="a broker to use instead of a private one")
     drain_s: float = Field(default=5, ge=0, le=600, description="seconds a stopping process gives its clients")

@@ -26,6 +26,8 @@ def _names_a_broker(url: str) -> str:
         raise PydanticCustomError("broker", "the options of SQS are prefix=NAME, endpoint=URL and create=yes")
     if scheme not in ("amqp", "amqps", "sqs") or not rest:
         raise PydanticCustomError("broker", "it must begin with amqp://, amqps:// or sqs:// and name a broker")
+    if scheme != "sqs" and "," in (hosts := rest.rpartition("@")[2].partition("/")[0]) and not all(hosts.split(",")):
+        raise PydanticCustomError("broker", "the nodes of a cluster are named as amqp://user:password@one,two,three/")
     return url
 
 
@@ -106,7 +108,8 @@ class Connections(StoreSettings, ObserveSettings):
 
     redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0", examples=["redis://localhost:6379/0"])
     broker_url: BrokerUrl = Field(
-        description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/, or SQS, e.g. sqs://eu-central-1",
+        description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/, commas between a cluster's nodes"
+        " (…@one,two,three/), or SQS, e.g. sqs://eu-central-1",
         examples=["amqp://guest:guest@localhost:5672/"],
     )
     amqp_prefix: str = Field(default="plaza", pattern=r"^[a-z0-9_-]{1,40}$", description="names of exchange and queues")

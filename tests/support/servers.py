@@ -99,8 +99,8 @@ class RabbitServer(servers.RabbitServer):
         """Raise or clear the memory alarm."""
         await self._eval(f"vm_memory_monitor:set_vm_memory_high_watermark({0 if on else 0.6}), ok.")
 
-    async def _eval(self, expression: str) -> None:
-        """Evaluate Erlang in the server: erl_call takes 30 ms, rabbitmqctl more than a second."""
+    async def _eval(self, expression: str) -> str:
+        """Return Erlang that the server evaluates: erl_call takes 30 ms, rabbitmqctl more than a second."""
         command = ["erl_call", "-name", self.node, "-c", (self.folder / ".erlang.cookie").read_text(), "-e"]
         if not shutil.which("erl_call"):
             command = [rabbit_script("rabbitmqctl"), "--longnames", "--node", self.node, "eval", expression]
@@ -110,7 +110,7 @@ class RabbitServer(servers.RabbitServer):
             env={
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(self.folder),
-                **self.epmd_env(self._ports[2]),
+                **self.epmd_env(self.epmd_port),
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -120,6 +120,7 @@ class RabbitServer(servers.RabbitServer):
             output, _ = await process.communicate(f"{expression}\n".encode())
         if process.returncode != 0 or not output.lstrip(b"{, ").startswith(b"ok"):
             raise RuntimeError(f"{expression} answered {output.decode(errors='replace')}")
+        return output.decode()
 
 
 class ManagedRabbit(RabbitServer):

@@ -7,7 +7,6 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractRobustChannel, AbstractRobustConnection
-from aio_pika.connection import make_url
 from aiormq.exceptions import (
     AuthenticationError,
     ChannelAccessRefused,
@@ -23,6 +22,7 @@ from social.contracts.problems import Unavailable
 from social.infra.broker.broker import BrokerAway, BrokerRefuses, Deliveries
 from social.infra.broker.outbox import Outbox
 from social.infra.broker.rabbit_deliveries import AWAY, RabbitDeliveries, RabbitDelivery
+from social.infra.broker.rabbit_nodes import Nodes, NodesConnection, any_of
 from social.infra.broker.topology import Topology
 from social.infra.observe import logs
 from social.infra.settings import PARTITIONS, StartError
@@ -43,7 +43,7 @@ class RabbitBroker:
 
     def __init__(self, url: str, prefix: str, outbox: Outbox, partitions: int = PARTITIONS) -> None:
         try:
-            self._url = make_url(url)
+            self._nodes, self._consuming_nodes = Nodes(url), Nodes(url)
         except ValueError:  # whose message may hold the password
             raise StartError("BROKER_URL is wrong: it is no URL; are user and password percent-encoded?") from None
         self._outbox = outbox
@@ -59,12 +59,12 @@ class RabbitBroker:
     async def _open(self) -> AbstractRobustConnection:
         """Return the connection. Its opening is never cancelled: aio_pika would go on connecting for ever."""
         if self._opening is None or (self._opening.done() and self._connection is None):
-            self._opening = asyncio.create_task(self._connect())
+            self._opening = asyncio.create_task(any_of(self._nodes, self._connect))
             self._opening.add_done_callback(lambda task: task.cancelled() or task.exception())  # nothing may await it
         return await asyncio.shield(self._opening)
 
     async def _connect(self) -> AbstractRobustConnection:
-        connection = aio_pika.RobustConnection(self._url, reconnect_interval=1)
+        connection = NodesConnection(self._nodes)
         try:
             await connection.connect(timeout=OPEN_DEADLINE_S)
             async with asyncio.timeout(DECLARE_DEADLINE_S):
@@ -81,7 +81,6 @@ class RabbitBroker:
             await connection.close()  # otherwise it would reconnect for ever, beside the next connection
             raise
         self._channel, self._connection = channel, connection
-        log.info("broker connected")
         return connection
 
     async def publish(self, envelopes: Sequence[Envelope]) -> None:
@@ -148,10 +147,13 @@ class RabbitBroker:
                 lost, self._consuming = self._consuming, None
                 if lost is not None:
                     await lost.close()
-                opened = aio_pika.Connection(self._url)
-                await opened.connect(timeout=OPEN_DEADLINE_S)
-                self._consuming = opened
+                self._consuming = await any_of(self._consuming_nodes, self._connect_consuming)
             return self._consuming
+
+    async def _connect_consuming(self) -> AbstractConnection:
+        connection = aio_pika.Connection(self._consuming_nodes.url)
+        await connection.connect(timeout=OPEN_DEADLINE_S)
+        return connection
 
     async def _publish_retry(self, delivery: RabbitDelivery, queue: str) -> None:
         """Put a copy into the queue of this attempt's delay, from where it returns to `queue`; raises BrokerAway."""
