@@ -18,7 +18,9 @@ from aiormq.exceptions import (
 )
 
 from social.infra.broker.rabbit import AWAY
+from social.infra.broker.rabbit_nodes import urls_of
 from social.infra.broker.topology import Topology
+from social.ops.doctor import members
 from social.ops.doctor.findings import Finding, ok, problem, warning, where, why
 
 REFUSED = (AuthenticationError, ProbableAuthenticationError)
@@ -37,12 +39,22 @@ async def examine(url: str, topology: Topology, management_url: str | None) -> A
     """Check RabbitMQ, from whether it is there to whether every binding is."""
     missing = False
     try:
-        connection = await aio_pika.connect(url, timeout=WITHIN_S)
-    except (*REFUSED, *NOT_LET_IN, *AWAY, OSError, ValueError) as error:
+        nodes = urls_of(url)
+    except ValueError as error:
         yield _away(error, url)
         return
+    connections = await asyncio.gather(*(_connected(str(each)) for each in nodes))
+    reached = [each for each in connections if not isinstance(each, BaseException)]
+    for node, each in zip(nodes, connections, strict=True):
+        if isinstance(each, BaseException):
+            yield _away(each, str(node))
+    if not reached:
+        return
+    connection, *others = reached
+    await asyncio.gather(*(each.close() for each in others), return_exceptions=True)
+    at = str(nodes[connections.index(connection)])
     try:
-        yield _version(connection, url)
+        yield _version(connection, at)
         async for finding in _queues(connection, topology):
             missing |= finding.level == "problem"
             yield finding
@@ -57,8 +69,16 @@ async def examine(url: str, topology: Topology, management_url: str | None) -> A
                 await connection.close()
         except AWAY:
             pass  # one that takes no messages does not take this either
-    async for finding in _management(url, topology, management_url):
+    async for finding in _management(at, topology, management_url, len(nodes)):
         yield finding
+
+
+async def _connected(url: str) -> Any:
+    """Return a connection to a node, or the error that there is none."""
+    try:
+        return await aio_pika.connect(url, timeout=WITHIN_S)
+    except (*REFUSED, *NOT_LET_IN, *AWAY, OSError, ValueError) as error:
+        return error
 
 
 def _away(error: BaseException, url: str) -> Finding:
@@ -145,7 +165,7 @@ async def _takes_messages(connection: Any) -> Finding:
     return ok("rabbitmq", "takes a message, confirms it and hands it out")
 
 
-async def _management(url: str, topology: Topology, management_url: str | None) -> AsyncIterator[Finding]:
+async def _management(url: str, topology: Topology, management_url: str | None, nodes: int) -> AsyncIterator[Finding]:
     """Check what AMQP does not show, bindings and policies, by the management plugin where there is one."""
     parts = urlsplit(url)
     base = (management_url or f"http://{parts.hostname}:{MANAGEMENT_PORT}").rstrip("/")
@@ -171,8 +191,11 @@ async def _management(url: str, topology: Topology, management_url: str | None) 
         yield problem("bindings", says, DECLARED)
     if not missing:
         yield ok("bindings", f"all {len(topology.bindings())} are there")
-    for queue in queues:
-        if queue["name"] in topology.queues() and (said := _loses(queue)):
+    ours = [queue for queue in queues if queue["name"] in topology.queues()]
+    for finding in members.examine(ours, nodes):
+        yield finding
+    for queue in ours:
+        if said := _loses(queue):
             says = f"the policy {queue.get('policy') or queue.get('operator_policy')} sets {said} for {queue['name']}"
             yield problem("rabbitmq", f"{says}: it would drop events", "take that out of the policy")
 
