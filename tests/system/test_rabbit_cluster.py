@@ -3,7 +3,6 @@
 `make soak` (PLAZA_SOAK=1) runs it; tests/workers/test_rabbit_cluster.py is what `make test` has of it.
 """
 
-import asyncio
 import os
 import signal
 import time
