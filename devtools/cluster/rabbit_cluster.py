@@ -44,7 +44,7 @@ class Epmd(Server):
 
 
 class RabbitNode(RabbitServer):
-    """A node of a cluster. Where it is cut off from the majority it pauses, and comes back by itself."""
+    """A node of a cluster. A node that was cut off from the others is restarted by RabbitMQ when it is back."""
 
     port_count = 2
 
@@ -57,7 +57,7 @@ class RabbitNode(RabbitServer):
         listed = "".join(f"cluster_formation.classic_config.nodes.{n} = {peer}\n" for n, peer in enumerate(peers, 1))
         self._settings = (
             f"{RabbitServer._settings}cluster_formation.peer_discovery_backend = classic_config\n{listed}"
-            "cluster_partition_handling = pause_minority\n"
+            "cluster_partition_handling = autoheal\n"
         )
 
     @property
