@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from social.infra import spellings
+from social.infra.redis.urls import servers_of
 from social.infra.spellings import Formerly, OrFile, OrPlatform
 
 REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")
@@ -31,8 +32,16 @@ def _names_a_broker(url: str) -> str:
     return url
 
 
+def _names_redis(url: str) -> str:
+    try:
+        servers_of(url)
+    except ValueError as error:
+        raise PydanticCustomError("redis", str(error).replace("{", "{{")) from None
+    return url
+
+
 MongoUrl = Annotated[str, StringConstraints(pattern=r"^mongodb(\+srv)?://."), OrFile()]
-RedisUrl = Annotated[str, StringConstraints(pattern=r"^(rediss?|unix)://."), OrFile()]
+RedisUrl = Annotated[str, AfterValidator(_names_redis), OrFile()]
 BrokerUrl = Annotated[str, AfterValidator(_names_a_broker), OrFile(), Formerly("amqp_url")]
 Port = Annotated[int, Field(ge=0, le=65_535), OrPlatform()]  # of the one port that a process serves
 
@@ -106,7 +115,11 @@ class StoreSettings(PlazaSettings):
 class Connections(StoreSettings, ObserveSettings):
     """Settings that every process needs: the three servers, and how to log."""
 
-    redis_url: RedisUrl = Field(description="Redis 7, e.g. redis://redis:6379/0", examples=["redis://localhost:6379/0"])
+    redis_url: RedisUrl = Field(
+        description="Redis 7, e.g. redis://redis:6379/0; of several servers redis+cluster://host:port,host:port or "
+        "redis+sentinel://host:port,host:port/mymaster; rediss for TLS",
+        examples=["redis://localhost:6379/0"],
+    )
     broker_url: BrokerUrl = Field(
         description="RabbitMQ 3.10 or newer, e.g. amqp://user:password@rabbitmq:5672/, commas between a cluster's nodes"
         " (…@one,two,three/), or SQS, e.g. sqs://eu-central-1",

@@ -12,15 +12,26 @@ from redis.exceptions import AuthenticationError, ConnectionError, RedisError, R
 
 from social.infra.breaker import Breaker
 from social.infra.observe import logs
+from social.infra.redis.cluster import ClusterRedis
+from social.infra.redis.sentinel import watched_master
+from social.infra.redis.slots import Address
+from social.infra.redis.urls import servers_of
 from social.infra.settings import StartError
 
-__all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listening"]
+__all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listening", "together"]
 
 log = logs.get("redis")
 
 AWAY = (RedisError, OSError, TimeoutError)
 REFUSES = (AuthenticationError, ResponseError)  # those of AWAY with which a server rejects the connection
 
+OPTIONS: dict[str, Any] = {
+    "protocol": 2,  # with RESP3 redis-py formats a log line for each push it receives: 3 µs
+    "socket_timeout": 2,
+    "socket_connect_timeout": 2,
+    "retry": Retry(NoBackoff(), 0),
+    "health_check_interval": 15,
+}
 
 ASK_S = 0.25
 REST_S = 1.0
@@ -52,16 +63,24 @@ class BestEffortRedis:
 def connect(url: str) -> Redis:
     """Return a client whose every command has a deadline of 2 s and no hidden retries."""
     try:
-        client: Redis = Redis.from_url(
-            url,
-            protocol=2,  # with RESP3 redis-py formats a log line for each push it receives: 3 µs
-            socket_timeout=2,
-            socket_connect_timeout=2,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=15,
-        )
+        servers = servers_of(url)
+        if servers is None:
+            return _noticing(Redis.from_url(url, **OPTIONS))
     except ValueError:  # whose message may hold the password
         raise StartError("REDIS_URL is wrong: it is no URL; are user and password percent-encoded?") from None
+    options = OPTIONS | {"username": servers.username, "password": servers.password, "ssl": servers.tls}
+    if servers.kind == "sentinel":
+        return _noticing(watched_master(servers, options))
+    seeds = [Address(host, port) for host, port in servers.hosts]
+    return ClusterRedis(seeds, lambda node: _noticing(Redis(host=node.host, port=node.port, **options)))
+
+
+def together(redis: Redis, name: str) -> str:
+    """Return `name` as it is written in keys that a script needs together: a cluster then has them on one node."""
+    return f"{{{name}}}" if isinstance(redis, ClusterRedis) else name
+
+
+def _noticing(client: Redis) -> Redis:
     pool = client.connection_pool
     pool.connection_class = _noticing_its_loss(pool.connection_class)
     return client

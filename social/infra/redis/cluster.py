@@ -1,0 +1,284 @@
+"""Redis Cluster behind the interface of one Redis: each command goes to the node that owns its key.
+
+Each node has a plain client of its own, so that commands have the deadlines and the failures of one Redis: redis-py's
+own cluster client retries behind its caller's back, and closes all connections, also busy ones, at some redirections.
+A message of pub/sub is published on the node that owns its channel, and only there.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ConnectionError,
+    MovedError,
+    RedisError,
+    TimeoutError,
+    TryAgainError,
+)
+
+from social.infra.observe import logs
+from social.infra.redis.slots import SLOTS, Address, owners, slot_of
+
+log = logs.get("redis_cluster")
+
+REDIRECTS = 5  # of a command: its slot may just be moving
+TRY_AGAIN_S = 0.02
+REFRESH_EVERY_S = 0.25
+REFRESH_ASK_S = 1.0  # a node that takes longer to name the owners is passed over
+LOST = (ConnectionError, TimeoutError, ClusterDownError)  # after which the slots may have other owners
+AWAY = (RedisError, OSError)
+Command = tuple[tuple[Any, ...], dict[str, Any]]
+NewClient = Callable[[Address], Redis]
+
+
+class PartlyFailed(ConnectionError):
+    """A pipeline some commands of which failed, with their number; the others were executed."""
+
+    def __init__(self, first: Exception, failed: int) -> None:
+        super().__init__(str(first) or type(first).__name__)
+        self.failed = failed
+
+
+class ClusterRedis(Redis):
+    """A client of a whole cluster; it learns the owners of slots from any node, and from redirections."""
+
+    def __init__(self, seeds: Sequence[Address], new_client: NewClient) -> None:
+        first = new_client(seeds[0])
+        super().__init__(connection_pool=first.connection_pool)  # for what commands read from it; it never connects
+        self._seeds = tuple(seeds)
+        self._new_client = new_client
+        self._clients: dict[Address, Redis] = {}
+        self._owners: list[Address | None] = []
+        self._refreshing: asyncio.Task[None] | None = None
+
+    @property
+    def masters(self) -> list[Address]:
+        """Return the nodes that own slots; none before the first answer."""
+        return sorted({each for each in self._owners if each is not None})
+
+    def owner(self, name: str | bytes) -> Address | None:
+        """Return the node that owns a key or a channel, as far as it is known."""
+        return self._owners[slot_of(name)] if self._owners else None
+
+    def node(self, address: Address) -> Redis:
+        """Return the client of a node."""
+        if address not in self._clients:
+            self._clients[address] = self._new_client(address)
+        return self._clients[address]
+
+    async def refresh(self) -> None:
+        """Ask the nodes who owns the slots; callers share one question. Raises errors of Redis."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh(), name="redis slots")
+            self._refreshing.add_done_callback(_retrieved)
+        await asyncio.shield(self._refreshing)
+
+    def refresh_soon(self) -> None:
+        """Ask who owns the slots, in the background and not again and again."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh(REFRESH_EVERY_S), name="redis slots")
+            self._refreshing.add_done_callback(_retrieved)
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command on the node of its first key; one without a key on any node."""
+        if not self._owners:
+            await self.refresh()
+        return await self._redirected(self.target(args), args, options)
+
+    async def on_masters(self, ask: Callable[[Redis], Awaitable[Any]]) -> dict[Address, Any]:
+        """Run a command on every master at once; return the answers, or raise the first error."""
+        if not self._owners:
+            await self.refresh()
+        masters = self.masters
+        answers = await asyncio.gather(*(self.watched(ask(self.node(each))) for each in masters))
+        return dict(zip(masters, answers, strict=True))
+
+    async def ping(self, **_: Any) -> bool:  # type: ignore[override]
+        """Return whether every master answers; raises errors of Redis."""
+        return all((await self.on_masters(lambda node: node.ping())).values())
+
+    async def publish(self, channel: Any, message: Any, **_: Any) -> int:  # type: ignore[override]
+        """Publish on the node that owns the channel; return how many of its clients received the message."""
+        return int(await self.execute_command("SPUBLISH", channel, message))
+
+    async def delete(self, *names: Any) -> int:  # type: ignore[override]
+        """Delete keys, whatever nodes have them; return how many there were."""
+        if len(names) == 1:
+            return int(await self.execute_command("DEL", *names))
+        async with self.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.delete(name)
+            return sum(await pipeline.execute())
+
+    async def pubsub_numsub(self, *names: Any, **_: Any) -> list[tuple[bytes, int]]:  # type: ignore[override]
+        """Return how many clients listen to each channel, each counted by the node that owns it."""
+        if not self._owners:
+            await self.refresh()
+        groups: dict[Address, list[Any]] = {}
+        for name in names:
+            groups.setdefault(self.target(("", name)), []).append(name)
+        asked = (self.watched(self.node(node).pubsub_shardnumsub(*some)) for node, some in groups.items())
+        return [pair for answer in await asyncio.gather(*asked) for pair in answer]
+
+    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "ClusterPipeline":  # type: ignore[override]
+        """Return a pipeline whose commands may go to several nodes."""
+        if transaction:
+            raise ValueError("a transaction cannot span the nodes of a cluster")
+        return ClusterPipeline(self)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close the connections to all nodes."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.wait([self._refreshing])
+        clients, self._clients, self._owners = list(self._clients.values()), {}, []
+        await asyncio.gather(*(each.aclose() for each in clients), return_exceptions=True)
+
+    def target(self, args: Sequence[Any]) -> Address:
+        """Return the node that a command goes to; raises ConnectionError where no node owns its slot."""
+        key = args[3] if args[0] == "EVAL" else args[1] if len(args) > 1 else None
+        owner = random.choice(self.masters) if key is None else self._owners[slot_of(key)]  # noqa: S311 - any node
+        if owner is None:
+            self.refresh_soon()
+            raise ConnectionError("no node of the cluster owns the slot of a key")
+        return owner
+
+    async def _redirected(self, node: Address, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Run a command on a node, and go where the cluster says."""
+        for _ in range(REDIRECTS):
+            try:
+                return await self.watched(self.node(node).execute_command(*args, **options))
+            except MovedError as error:
+                node = self._owners[error.slot_id] = _address(error, node)
+                self.refresh_soon()
+            except AskError as error:
+                return await self._asking(_address(error, node), args, options)
+            except TryAgainError:
+                await asyncio.sleep(TRY_AGAIN_S)
+        raise ConnectionError("a slot of the cluster does not stop moving")
+
+    async def _asking(self, node: Address, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Run a command on the node that a slot is moving to; ASKING allows it on this connection."""
+        async with self.node(node).pipeline(transaction=False) as pipeline:
+            pipeline.execute_command("ASKING")
+            pipeline.execute_command(*args, **options)
+            return (await pipeline.execute())[1]
+
+    async def watched(self, asked: Awaitable[Any]) -> Any:
+        """Await an answer; where it does not come, ask soon who owns the slots now."""
+        try:
+            return await asked
+        except (*LOST, asyncio.CancelledError):  # a deadline of the caller cancels: the node may hang
+            self.refresh_soon()
+            raise
+
+    async def again(self, command: Command) -> Any:
+        """Run a command of a pipeline that a node redirected by itself; return the answer, or the error."""
+        try:
+            return await self.execute_command(*command[0], **command[1])
+        except AWAY as failed:
+            return failed
+
+    async def _refresh(self, delay_s: float = 0) -> None:
+        await asyncio.sleep(delay_s)
+        known = self.masters
+        random.shuffle(known)
+        error: Exception = ConnectionError("no node of the cluster answers")
+        for address in dict.fromkeys((*known, *self._seeds)):
+            try:
+                async with asyncio.timeout(REFRESH_ASK_S):
+                    found = owners(await self.node(address).execute_command("CLUSTER SLOTS"), address)
+            except Exception as failed:
+                error = failed
+                continue
+            if any(found):
+                await self._owned(found)
+                return
+            error = ConnectionError("no node of the cluster owns slots")
+        raise error
+
+    async def _owned(self, found: list[Address | None]) -> None:
+        before, self._owners = self.masters, found
+        now = self.masters
+        if before != now:
+            log.info("redis cluster has new masters", masters=" ".join(map(str, now)))
+        if missing := found.count(None):
+            log.warning("redis cluster does not cover all slots", missing=missing, of=SLOTS)
+        for gone in self._clients.keys() - set(now) - set(self._seeds):
+            await self._clients.pop(gone).connection_pool.disconnect(inuse_connections=False)
+
+
+class ClusterPipeline(Pipeline):
+    """Commands for several nodes: each node gets its own in one round trip, all nodes at once."""
+
+    def __init__(self, cluster: ClusterRedis) -> None:
+        super().__init__(cluster.connection_pool, cluster.response_callbacks, transaction=False, shard_hint=None)
+        self._cluster = cluster
+
+    def publish(self, channel: Any, message: Any, **_: Any) -> Any:
+        """Publish on the node that owns the channel."""
+        return self.execute_command("SPUBLISH", channel, message)
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Return the answers in the order of the commands; raises PartlyFailed once all nodes have answered."""
+        commands, self.command_stack = list(self.command_stack), []
+        if commands and not self._cluster.masters:
+            await self._cluster.refresh()
+        answers = await self._on_all(commands)
+        errors = [each for each in answers if isinstance(each, Exception)]
+        if errors and raise_on_error:
+            raise PartlyFailed(errors[0], len(errors)) from errors[0]
+        return answers
+
+    async def _on_all(self, commands: Sequence[Command]) -> list[Any]:
+        places: dict[Address, list[int]] = {}
+        answers: list[Any] = [None] * len(commands)
+        anywhere: list[int] = []  # commands without a key go with others
+        for place, (args, _) in enumerate(commands):
+            if len(args) == 1:
+                anywhere.append(place)
+                continue
+            try:
+                places.setdefault(self._cluster.target(args), []).append(place)
+            except ConnectionError as error:
+                answers[place] = error
+        if anywhere:
+            places.setdefault(next(iter(places), None) or self._cluster.target(("TIME",)), []).extend(anywhere)
+        parts = await asyncio.gather(
+            *(self._on_one(node, [commands[place] for place in some]) for node, some in places.items())
+        )
+        for some, part in zip(places.values(), parts, strict=True):
+            for place, answer in zip(some, part, strict=True):
+                answers[place] = answer
+        return answers
+
+    async def _on_one(self, node: Address, commands: list[Command]) -> Iterable[Any]:
+        try:
+            async with self._cluster.node(node).pipeline(transaction=False) as pipeline:
+                pipeline.command_stack = commands
+                answers = await self._cluster.watched(pipeline.execute(raise_on_error=False))
+        except (OSError, *LOST) as error:
+            return [error] * len(commands)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, AskError | TryAgainError):
+                answers[place] = await self._cluster.again(commands[place])
+            elif isinstance(answer, ClusterDownError):
+                self._cluster.refresh_soon()
+        return answers
+
+
+def _address(error: AskError, asked: Address) -> Address:
+    """Return where a redirection leads; a node that does not know its own host names only a port."""
+    return Address(error.host or asked.host, error.port)
+
+
+def _retrieved(task: "asyncio.Task[None]") -> None:
+    """Retrieve the error of a question that nobody may wait for."""
+    if not task.cancelled() and (error := task.exception()):
+        log.debug("owners of redis slots not known", error=str(error) or type(error).__name__)
