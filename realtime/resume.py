@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from social.contracts.codec import base64url, decode, encode, from_base64url
 from social.contracts.pushes import parse_offset
 from social.infra import clock
-from social.infra.redis.redis import Redis
+from social.infra.redis.redis import Redis, together
 
 PID_LIVES_S = 7 * 24 * 3600
 LONGEST_PID = 512
@@ -85,28 +85,30 @@ class Claim(NamedTuple):
     left: bool  # its client closed it, or was disconnected: it does not come back
 
 
-def _socket(sid: str) -> str:
-    return f"socket:{sid}"
+def _socket(redis: Redis, sid: str) -> str:
+    return f"socket:{together(redis, sid)}"
 
 
-def _rooms(sid: str) -> str:
-    return f"watched:{sid}"
+def _rooms(redis: Redis, sid: str) -> str:
+    return f"watched:{together(redis, sid)}"
 
 
 async def claim(redis: Redis, sid: str, node: str) -> Claim:
     """Take a socket id over; raises errors of Redis."""
     now = clock.millis(clock.now())
-    answer: Any = await redis.eval(CLAIM, 2, _socket(sid), _rooms(sid), node, str(now), str(PID_LIVES_S))
+    keys = _socket(redis, sid), _rooms(redis, sid)
+    answer: Any = await redis.eval(CLAIM, len(keys), *keys, node, str(now), str(PID_LIVES_S))
     held, gen, rooms, left = answer
     return Claim(int(gen), held.decode() if held else None, [room.decode() for room in rooms], bool(left))
 
 
 async def leave(redis: Redis, sid: str) -> None:
     """Mark a socket id as left for good, for all gateways; raises errors of Redis."""
+    socket = _socket(redis, sid)
     async with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hset(_socket(sid), "left", "1")
-        pipeline.expire(_socket(sid), PID_LIVES_S)
-        pipeline.delete(_rooms(sid))
+        pipeline.hset(socket, "left", "1")
+        pipeline.expire(socket, PID_LIVES_S)
+        pipeline.delete(_rooms(redis, sid))
         await pipeline.execute()
 
 
@@ -128,10 +130,11 @@ class Left:
 
 async def remember(redis: Redis, sid: str, *, entered: Sequence[str], left: Sequence[str]) -> None:
     """Keep the rooms a socket is in, for when it returns elsewhere; raises errors of Redis."""
+    rooms = _rooms(redis, sid)
     async with redis.pipeline(transaction=False) as pipeline:
         if entered:
-            pipeline.sadd(_rooms(sid), *entered)
-            pipeline.expire(_rooms(sid), PID_LIVES_S)
+            pipeline.sadd(rooms, *entered)
+            pipeline.expire(rooms, PID_LIVES_S)
         if left:
-            pipeline.srem(_rooms(sid), *left)
+            pipeline.srem(rooms, *left)
         await pipeline.execute()

@@ -23,16 +23,21 @@ class RedisServer(Server):
 
     @classmethod
     def missing(cls) -> str | None:
-        return None if shutil.which(cls.name) else "redis-server is not installed"
+        return None if shutil.which("redis-server") else "redis-server is not installed"
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def options(self) -> dict[str, str]:
+        """Return further options of its command line."""
+        return {}
+
     async def launch(self, ports: Sequence[int]) -> None:
         options = {"bind": "127.0.0.1", "port": str(ports[0]), "dir": str(self.folder), "save": "", "daemonize": "no"}
         options["appendonly"] = "yes" if self._append_only else "no"
-        self._process = self.spawn([self.name, *(word for k, v in options.items() for word in (f"--{k}", v))])
+        options |= self.options()
+        self._process = self.spawn(["redis-server", *(word for k, v in options.items() for word in (f"--{k}", v))])
         await self.answering(self._process, ports[0], b"PING\r\n", b"+PONG")
 
 

@@ -6,7 +6,7 @@ import contextlib
 from social.contracts.codec import decode
 from social.contracts.pushes import CONTROL_CHANNEL
 from social.infra.observe import logs
-from social.infra.redis.redis import AWAY, Redis, listening
+from social.infra.redis.redis import AWAY, Redis, listen
 from social.infra.store.ttl_cache import TtlCache
 
 log = logs.get("cards")
@@ -17,19 +17,12 @@ RETRY_S = 1.0
 async def watch_cards(redis: Redis, memory: TtlCache) -> None:
     """Drop cached cards that Redis reports as changed, as long as the process lives; without it they live 2 s."""
     while True:
-        pubsub = listening(redis)
         try:
-            await pubsub.subscribe(CONTROL_CHANNEL)
-            while True:
-                message = await pubsub.get_message(timeout=None)
-                if message is not None and message["type"] == "message":
-                    forget_named(message["data"], memory)
+            async with contextlib.aclosing(listen(redis, CONTROL_CHANNEL)) as messages:
+                async for message in messages:
+                    forget_named(message, memory)
         except AWAY as error:
             log.debug("changes of cards are not heard", error=str(error) or type(error).__name__)
-        finally:
-            with contextlib.suppress(*AWAY):
-                async with asyncio.timeout(RETRY_S):
-                    await pubsub.aclose()
         await asyncio.sleep(RETRY_S)
 
 

@@ -7,7 +7,7 @@ A message of pub/sub is published on the node that owns its channel, and only th
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -33,7 +33,7 @@ REFRESH_EVERY_S = 0.25
 REFRESH_ASK_S = 1.0  # a node that takes longer to name the owners is passed over
 LOST = (ConnectionError, TimeoutError, ClusterDownError)  # after which the slots may have other owners
 AWAY = (RedisError, OSError)
-Command = tuple[tuple[Any, ...], dict[str, Any]]
+Command = tuple[tuple[Any, ...], Mapping[str, Any]]
 NewClient = Callable[[Address], Redis]
 
 
@@ -72,6 +72,11 @@ class ClusterRedis(Redis):
             self._clients[address] = self._new_client(address)
         return self._clients[address]
 
+    async def node_of(self, name: str) -> Redis:
+        """Return the client of the node that owns a channel, asking the cluster again; raises errors of Redis."""
+        await self.refresh()
+        return self.node(self.target(("", name)))
+
     async def refresh(self) -> None:
         """Ask the nodes who owns the slots; callers share one question. Raises errors of Redis."""
         if self._refreshing is None or self._refreshing.done():
@@ -99,15 +104,15 @@ class ClusterRedis(Redis):
         answers = await asyncio.gather(*(self.watched(ask(self.node(each))) for each in masters))
         return dict(zip(masters, answers, strict=True))
 
-    async def ping(self, **_: Any) -> bool:  # type: ignore[override]
+    async def ping(self, **_: Any) -> bool:
         """Return whether every master answers; raises errors of Redis."""
         return all((await self.on_masters(lambda node: node.ping())).values())
 
-    async def publish(self, channel: Any, message: Any, **_: Any) -> int:  # type: ignore[override]
+    async def publish(self, channel: Any, message: Any, **_: Any) -> int:
         """Publish on the node that owns the channel; return how many of its clients received the message."""
         return int(await self.execute_command("SPUBLISH", channel, message))
 
-    async def delete(self, *names: Any) -> int:  # type: ignore[override]
+    async def delete(self, *names: Any) -> int:
         """Delete keys, whatever nodes have them; return how many there were."""
         if len(names) == 1:
             return int(await self.execute_command("DEL", *names))
@@ -116,7 +121,7 @@ class ClusterRedis(Redis):
                 pipeline.delete(name)
             return sum(await pipeline.execute())
 
-    async def pubsub_numsub(self, *names: Any, **_: Any) -> list[tuple[bytes, int]]:  # type: ignore[override]
+    async def pubsub_numsub(self, *names: Any, **_: Any) -> list[tuple[bytes | str, int]]:
         """Return how many clients listen to each channel, each counted by the node that owns it."""
         if not self._owners:
             await self.refresh()
@@ -126,7 +131,7 @@ class ClusterRedis(Redis):
         asked = (self.watched(self.node(node).pubsub_shardnumsub(*some)) for node, some in groups.items())
         return [pair for answer in await asyncio.gather(*asked) for pair in answer]
 
-    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "ClusterPipeline":  # type: ignore[override]
+    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "ClusterPipeline":
         """Return a pipeline whose commands may go to several nodes."""
         if transaction:
             raise ValueError("a transaction cannot span the nodes of a cluster")
@@ -153,10 +158,9 @@ class ClusterRedis(Redis):
         """Run a command on a node, and go where the cluster says."""
         for _ in range(REDIRECTS):
             try:
-                return await self.watched(self.node(node).execute_command(*args, **options))
+                return await self.watched(self.node(node).execute_command(*args, **options))  # type: ignore[no-untyped-call]
             except MovedError as error:
-                node = self._owners[error.slot_id] = _address(error, node)
-                self.refresh_soon()
+                node = self.moved(error, node)
             except AskError as error:
                 return await self._asking(_address(error, node), args, options)
             except TryAgainError:
@@ -169,6 +173,14 @@ class ClusterRedis(Redis):
             pipeline.execute_command("ASKING")
             pipeline.execute_command(*args, **options)
             return (await pipeline.execute())[1]
+
+    def moved(self, error: MovedError, asked: Address) -> Address:
+        """Learn the owner of a slot from a node's redirection; return the owner."""
+        owner = _address(error, asked)
+        if self._owners:
+            self._owners[error.slot_id] = owner
+        self.refresh_soon()
+        return owner
 
     async def watched(self, asked: Awaitable[Any]) -> Any:
         """Await an answer; where it does not come, ask soon who owns the slots now."""
@@ -193,7 +205,8 @@ class ClusterRedis(Redis):
         for address in dict.fromkeys((*known, *self._seeds)):
             try:
                 async with asyncio.timeout(REFRESH_ASK_S):
-                    found = owners(await self.node(address).execute_command("CLUSTER SLOTS"), address)
+                    answer: Any = await self.node(address).execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+                    found = owners(answer, address)
             except Exception as failed:
                 error = failed
                 continue
@@ -258,11 +271,11 @@ class ClusterPipeline(Pipeline):
                 answers[place] = answer
         return answers
 
-    async def _on_one(self, node: Address, commands: list[Command]) -> Iterable[Any]:
+    async def _on_one(self, node: Address, commands: list[Command]) -> list[Any]:
         try:
             async with self._cluster.node(node).pipeline(transaction=False) as pipeline:
                 pipeline.command_stack = commands
-                answers = await self._cluster.watched(pipeline.execute(raise_on_error=False))
+                answers: list[Any] = await self._cluster.watched(pipeline.execute(raise_on_error=False))
         except (OSError, *LOST) as error:
             return [error] * len(commands)
         for place, answer in enumerate(answers):

@@ -3,9 +3,11 @@
 import asyncio
 import math
 import time
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from ipaddress import IPv6Network, ip_address
 from typing import Annotated, Any, NamedTuple
 
@@ -14,6 +16,7 @@ from pydantic_settings import NoDecode
 
 from social.infra.breaker import Breaker
 from social.infra.observe import logs
+from social.infra.redis.cluster import ClusterRedis
 from social.infra.redis.redis import AWAY, REST_S, Redis
 
 log = logs.get("limits")
@@ -23,6 +26,7 @@ ASK_S = 0.25  # longest wait for Redis of a request that must be counted exactly
 REPORT_WITHIN_S = 1.0  # a report that takes longer is lost: the other processes do not count what it granted
 MOST_KEYS = 50_000  # kept in this process, about 10 MB; Redis keeps all
 MOST_REPORTED = 500  # keys in one call: others wait while Redis runs it
+SHARES = 64  # of all keys on a cluster: the keys of a share are on one node, so that a script can have many of them
 
 # A key holds the time, in microseconds of Redis' clock, at which everything taken is paid off. Arguments of each key:
 # the cost of this request, the debt that may be reached, and the largest possible debt: a larger one was written
@@ -118,10 +122,11 @@ class Limiter:
         self._largest: dict[str, int] = {}  # the largest debt of each unreported key
         self._reporting: asyncio.Task[None] | None = None
         self._breaker = Breaker(REST_S)
+        self._key = _shared_key if isinstance(redis, ClusterRedis) else _plain_key
 
     def take(self, policy: str, who: str, rate: Rate) -> Decision:
         """Decide on a request by what this process knows; Redis gets to know it soon."""
-        key = f"limit:{policy}:{who}"
+        key = self._key(policy, who)
         verdict = self._decide(policy, key, rate)
         if verdict.allowed:
             self._unreported[key] = self._unreported.get(key, 0) + rate.cost_us
@@ -132,7 +137,7 @@ class Limiter:
 
     async def take_exactly(self, policy: str, who: str, rate: Rate) -> Decision:
         """Decide on a request by what all processes granted, or by what this one knows while Redis is away."""
-        key = f"limit:{policy}:{who}"
+        key = self._key(policy, who)
         verdict = self._decide(policy, key, rate)
         if not verdict.allowed or self._breaker.is_open:
             return verdict
@@ -191,8 +196,23 @@ class Limiter:
             self._rest(error)
 
     async def _run(self, keys: list[str], arguments: list[int]) -> list[int]:
+        if len(keys) > 1 and self._key is _shared_key:
+            return await self._run_shares(keys, arguments)
         debts: Any = await self._redis.eval(SCRIPT, len(keys), *keys, *map(str, arguments))
         return [int(each) for each in debts]
+
+    async def _run_shares(self, keys: list[str], arguments: list[int]) -> list[int]:
+        """Run the script once for each share of the keys, on its node; all at once."""
+        shares: dict[str, list[int]] = {}
+        for place, key in enumerate(keys):
+            shares.setdefault(key.partition("}")[0], []).append(place)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for places in shares.values():
+                asked = [str(each) for place in places for each in arguments[3 * place : 3 * place + 3]]
+                pipeline.eval(SCRIPT, len(places), *(keys[place] for place in places), *asked)
+            answers: list[list[int]] = await pipeline.execute()
+        debts = dict(zip(chain.from_iterable(shares.values()), chain.from_iterable(answers), strict=True))
+        return [int(debts[place]) for place in range(len(keys))]
 
     def _rest(self, error: Exception) -> None:
         self._breaker.trip()
@@ -207,6 +227,14 @@ def origin(ip: str) -> str:
     except ValueError:
         return ip
     return str(IPv6Network((int(address) >> 64 << 64, 64))) if address.version == 6 else ip
+
+
+def _plain_key(policy: str, who: str) -> str:
+    return f"limit:{policy}:{who}"
+
+
+def _shared_key(policy: str, who: str) -> str:
+    return f"limit:{{{zlib.crc32(who.encode('utf-8', 'surrogatepass')) % SHARES}}}:{policy}:{who}"
 
 
 def _largest(rate: Rate) -> int:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from social.contracts.codec import encode
 from social.contracts.pushes import CONTROL_CHANNEL, SERVER_EVENTS, Push, channel, frame
 from social.infra.observe import logs, metrics
+from social.infra.redis.cluster import PartlyFailed
 from social.infra.redis.redis import AWAY, Redis
 
 log = logs.get("pushes")
@@ -77,5 +78,6 @@ class Pushes:
                     pipeline.publish(name, body)
                 await pipeline.execute()
         except AWAY as error:
-            metrics.PUSH_FAILURES.inc(len(messages))
-            log.warning("redis away; streams repair themselves", pushes=len(messages), error=str(error))
+            failed = error.failed if isinstance(error, PartlyFailed) else len(messages)
+            metrics.PUSH_FAILURES.inc(failed)
+            log.warning("redis away; streams repair themselves", pushes=failed, error=str(error))

@@ -1,7 +1,8 @@
 """Redis: pushes between processes, and small shared state that may be lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -18,7 +19,7 @@ from social.infra.redis.slots import Address
 from social.infra.redis.urls import servers_of
 from social.infra.settings import StartError
 
-__all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listening", "together"]
+__all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listen", "listening", "together"]
 
 log = logs.get("redis")
 
@@ -35,6 +36,7 @@ OPTIONS: dict[str, Any] = {
 
 ASK_S = 0.25
 REST_S = 1.0
+CLOSE_S = 1.0
 
 
 class BestEffortRedis:
@@ -97,6 +99,24 @@ def _noticing_its_loss(kind: type[AbstractConnection]) -> type[AbstractConnectio
                 raise ConnectionError(str(error)) from error
 
     return Noticing
+
+
+async def listen(redis: Redis, channel: str) -> AsyncIterator[bytes]:
+    """Yield the messages on a channel as long as its server sends them; raises errors of Redis."""
+    sharded = isinstance(redis, ClusterRedis)
+    pubsub = listening(await redis.node_of(channel) if isinstance(redis, ClusterRedis) else redis)
+    try:
+        await (pubsub.ssubscribe if sharded else pubsub.subscribe)(channel)
+        while True:
+            message = await pubsub.get_message(timeout=None)
+            if message is not None and message["type"] in ("message", "smessage"):
+                yield message["data"]
+            elif message is not None and message["type"] == "sunsubscribe":
+                raise ConnectionError("the slot of the channel moved")
+    finally:
+        with contextlib.suppress(*AWAY):
+            async with asyncio.timeout(CLOSE_S):
+                await pubsub.aclose()
 
 
 def listening(redis: Redis) -> Any:

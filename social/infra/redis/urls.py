@@ -71,4 +71,9 @@ def _sentinel(found: ServersUrl, path: str, query: str) -> ServersUrl:
     options = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
     if options.keys() - {"sentinel_username", "sentinel_password"}:
         raise ValueError("its options are sentinel_username=NAME and sentinel_password=PASSWORD")
-    return found._replace(service=unquote(service), db=int(db or 0), **options)
+    return found._replace(
+        service=unquote(service),
+        db=int(db or 0),
+        sentinel_username=options.get("sentinel_username"),
+        sentinel_password=options.get("sentinel_password"),
+    )
