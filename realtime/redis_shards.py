@@ -1,7 +1,6 @@
 """Sharded pub/sub on a Redis Cluster: a connection to each master, and each channel on the one that owns its slot."""
 
 import asyncio
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -223,7 +222,7 @@ class Shards:
         await self._end([each for each in self._listeners if each not in masters])
         for address, listener in self._listeners.items():
             if self._cluster.owner(listener.beat_channel) != address:
-                listener.beat_on(self._beat_channel(address))
+                listener.beat_on(self._cluster.name_on(address, self._beats))
             listener.request_again()
         if len(self._places) < len(self._wanted):
             await asyncio.sleep(RECONNECT_S)
@@ -245,15 +244,10 @@ class Shards:
             place.want(name, True)
 
     def _listen_at(self, address: Address) -> None:
-        beat_channel = self._beat_channel(address)
+        beat_channel = self._cluster.name_on(address, self._beats)
         listener = ShardListener(self._cluster, address, self, beat_channel=beat_channel, **self._times)
         self._listeners[address] = listener
         self._tasks[address] = asyncio.create_task(listener.run(), name=f"redis listener {address}")
-
-    def _beat_channel(self, address: Address) -> str:
-        """Return a channel the slot of which the node owns; every master owns one."""
-        names = (f"{self._beats}:{number}" for number in itertools.count())
-        return next(name for name in names if self._cluster.owner(name) == address)
 
     async def _end(self, addresses: Sequence[Address]) -> None:
         tasks = []

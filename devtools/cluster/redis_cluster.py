@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from devtools.cluster.ports import free_ports
+from devtools.cluster import server
 from devtools.cluster.servers import RedisServer
 
 SLOTS = 16_384
@@ -38,7 +38,7 @@ class RedisCluster:
     """
 
     def __init__(self, folder: Path, nodes: int = 6, *, node_timeout_ms: int = 5_000) -> None:
-        ports = free_ports(2 * nodes)
+        ports = server.free_ports(2 * nodes)
         self.nodes = [
             RedisNode(folder / f"redis-{n + 1}", ports[2 * n], ports[2 * n + 1], node_timeout_ms=node_timeout_ms)
             for n in range(nodes)

@@ -13,6 +13,7 @@ from realtime.engine import choose
 # These files are about rules above the engine. One engine shows them; `make soak` runs them on both.
 ABOVE_THE_ENGINE = {
     *("test_blocks", "test_posts", "test_presence", "test_queries", "test_redis_away", "test_redis_bridge"),
+    *("test_redis_cluster", "test_redis_failovers", "test_redis_sentinel"),
     *("test_session_ends", "test_suspension", "test_wrong_clocks"),
     *("test_foreign_json", "test_lossy_network", "test_origins"),  # which choose engines themselves
 }

@@ -21,7 +21,7 @@ from social.infra import clock
 from social.infra.broker.outbox import Outbox
 from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
-from social.infra.redis.redis import connect
+from social.infra.redis.redis import connect, together
 from social.infra.security.passwords import Passwords
 from social.infra.security.refresh_tokens import RefreshTokens
 from social.infra.security.tokens import Signer, Verifier, new_private_key
@@ -258,8 +258,10 @@ class World:
     async def remembers(self, wire: Wire, rooms: int = 1) -> None:
         """Wait until Redis has so many rooms of a socket, for its return: they are kept beside the answers."""
 
+        redis = self.plaza.redis
+
         async def kept() -> bool:
-            return int(await self.plaza.redis.scard(f"watched:{wire.sid}")) == rooms
+            return int(await redis.scard(f"watched:{together(redis, wire.sid)}")) == rooms
 
         await until(kept)
 

@@ -31,6 +31,7 @@ REDIRECTS = 5  # of a command: its slot may just be moving
 TRY_AGAIN_S = 0.02
 REFRESH_EVERY_S = 0.25
 REFRESH_ASK_S = 1.0  # a node that takes longer to name the owners is passed over
+MOST_NAMES = 20 * SLOTS  # tried, to find one in the slots of a node: for one that owns a single slot these suffice
 LOST = (ConnectionError, TimeoutError, ClusterDownError)  # after which the slots may have other owners
 AWAY = (RedisError, OSError)
 Command = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -65,6 +66,19 @@ class ClusterRedis(Redis):
     def owner(self, name: str | bytes) -> Address | None:
         """Return the node that owns a key or a channel, as far as it is known."""
         return self._owners[slot_of(name)] if self._owners else None
+
+    @property
+    def uncovered(self) -> int:
+        """Return how many slots no node owns."""
+        return self._owners.count(None)
+
+    def name_on(self, node: Address, name: str) -> str:
+        """Return a name that begins like this, and the slot of which this master owns."""
+        names = (f"{name}:{number}" for number in range(MOST_NAMES))
+        found = next((each for each in names if self.owner(each) == node), None)
+        if found is None:
+            raise ConnectionError(f"{node} owns no slots of the cluster")
+        return found
 
     def node(self, address: Address) -> Redis:
         """Return the client of a node."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from redis.asyncio import Redis
@@ -101,7 +101,7 @@ def _noticing_its_loss(kind: type[AbstractConnection]) -> type[AbstractConnectio
     return Noticing
 
 
-async def listen(redis: Redis, channel: str) -> AsyncIterator[bytes]:
+async def listen(redis: Redis, channel: str) -> AsyncGenerator[bytes, None]:
     """Yield the messages on a channel as long as its server sends them; raises errors of Redis."""
     sharded = isinstance(redis, ClusterRedis)
     pubsub = listening(await redis.node_of(channel) if isinstance(redis, ClusterRedis) else redis)

@@ -8,7 +8,9 @@ from typing import Any
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
 from social.infra import clock
+from social.infra.redis.cluster import ClusterRedis
 from social.infra.redis.redis import AWAY, Redis, connect, listening
+from social.infra.redis.slots import Address
 from social.infra.settings import StartError
 from social.ops.doctor import clocks
 from social.ops.doctor.findings import Finding, ok, problem, warning, where, why
@@ -26,7 +28,8 @@ async def examine(url: str) -> AsyncIterator[Finding]:
         yield problem("redis", str(error), "write what is special in its password as %XX")
         return
     try:
-        async for finding in _examine(client, url):
+        parts = _nodes(client) if isinstance(client, ClusterRedis) else _examine(client, client, where(url))
+        async for finding in parts:
             yield finding
     except AuthenticationError:
         yield problem("redis", f"{where(url)} refuses the user or the password", "correct them in REDIS_URL")
@@ -39,17 +42,33 @@ async def examine(url: str) -> AsyncIterator[Finding]:
         await client.aclose()
 
 
-async def _examine(client: Redis, url: str) -> AsyncIterator[Finding]:
+async def _nodes(cluster: ClusterRedis) -> AsyncIterator[Finding]:
+    """Check every master of a cluster, and whether all slots have one."""
+    await cluster.refresh()
+    masters = cluster.masters
+    yield ok("redis", f"is a cluster of {len(masters)} masters: {', '.join(map(str, masters))}")
+    if missing := cluster.uncovered:
+        yield problem("redis", f"has {missing} slots that no master owns", "redis-cli --cluster fix")
+    for address in masters:
+        async for finding in _examine(cluster.node(address), cluster, str(address), address):
+            yield finding if str(address) in finding.says else finding._replace(says=f"{address} {finding.says}")
+
+
+async def _examine(client: Redis, through: Redis, name: str, node: Address | None = None) -> AsyncIterator[Finding]:
+    """Check a server; `through` publishes, and `node` is the server's address in a cluster."""
     info: dict[str, Any] = await client.info()
     version = str(info["redis_version"])
     if int(version.partition(".")[0]) < OLDEST:
         yield problem("redis", f"is version {version}", f"use Redis {OLDEST} or newer")
     else:
-        yield ok("redis", f"{where(url)} is version {version}")
+        yield ok("redis", f"{name} is version {version}")
     asked_at = clock.now()
     seconds, micros = await client.time()
     its = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros // 1000 * 1000)
     yield clocks.compare("Redis", its, asked_at)
+    if info.get("cluster_enabled") and node is None:
+        yield problem("redis", "is a node of a cluster", "write redis+cluster:// in REDIS_URL")
+        return
     if info.get("role") == "slave":
         yield problem("redis", "is a replica, which takes no writes", "name the primary in REDIS_URL")
         return
@@ -57,7 +76,7 @@ async def _examine(client: Redis, url: str) -> AsyncIterator[Finding]:
     yield _memory(info)
     if finding := await _listens_to_keys(client):
         yield finding
-    yield await _push(client)
+    yield await _push(through, node)
 
 
 def _persistence(info: dict[str, Any]) -> Finding:
@@ -92,15 +111,22 @@ async def _listens_to_keys(client: Redis) -> Finding | None:
     return warning("redis", "announces each change of a key, to nobody", "set notify-keyspace-events to nothing")
 
 
-async def _push(client: Redis) -> Finding:
-    """Return a message to ourselves, as a gateway sends its beat."""
-    channel, pubsub = f"node:doctor-{clock.new_id()}", listening(client)
+async def _push(client: Redis, node: Address | None) -> Finding:
+    """Return a message to ourselves, as a gateway sends its beat; in a cluster on a channel that the node owns."""
+    channel = f"node:doctor-{clock.new_id()}"
+    if isinstance(client, ClusterRedis) and node is not None:
+        channel = client.name_on(node, channel)
+        pubsub = listening(client.node(node))
+        subscribe = pubsub.ssubscribe
+    else:
+        pubsub = listening(client)
+        subscribe = pubsub.subscribe
     try:
         async with asyncio.timeout(PUSH_WITHIN_S):
-            await pubsub.subscribe(channel)
+            await subscribe(channel)
             await client.publish(channel, b"beat")
             async for message in pubsub.listen():
-                if message["type"] == "message":
+                if message["type"] in ("message", "smessage"):
                     return ok("redis", "a push arrives")
     except TimeoutError:
         pass
