@@ -12,7 +12,7 @@ help: ## show this list
 run: packages-run ## start the whole system on this machine (data in var/)
 	@exec $(VENV_PYTHON) -m embedded
 
-cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL; BROKER=sqs; RABBIT_NODES=3 (data in var/cluster/)
+cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL; BROKER=sqs; RABBIT_NODES=3, REDIS_NODES=6 (data in var/cluster/)
 	@exec $(VENV_PYTHON) -m devtools.cluster
 
 test: packages-dev node-modules chart-tools ## run lint, types, import rules and every test; ONLY=likes (or a path) runs a part, without lint

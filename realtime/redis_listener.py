@@ -73,6 +73,8 @@ class Listener:
             self.channels.symmetric_difference_update((name,))
             self._dirty[name] = None
             self._wake.set()
+            if not wanted:
+                self._resolve(name)  # nobody has to wait for it any more
 
     def is_confirmed(self, name: str) -> bool:
         """Return whether messages on a channel arrive here now."""
@@ -232,9 +234,12 @@ class Listener:
         if name in self._sent:
             self.confirmed.add(name)
             self._hub.on_confirmed(name)
-            for future in self._waiting.pop(name, ()):
-                if not future.done():
-                    future.set_result(None)
+            self._resolve(name)
+
+    def _resolve(self, name: str) -> None:
+        for future in self._waiting.pop(name, ()):
+            if not future.done():
+                future.set_result(None)
 
     async def _beat(self) -> None:
         """Publish a message to this node every `beat_s`, which shows that the connection is alive."""

@@ -1,6 +1,8 @@
 """Sharded pub/sub on a Redis Cluster: a connection to each master, and each channel on the one that owns its slot."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from social.infra.redis.slots import Address, slot_of
 log = logs.get("redis_shards")
 
 SETTLE_S = 0.05  # the channels of a slot that moved are reported one by one
+REGAIN_EVERY_S = 1.0  # the streams of all sockets are read again: not for each of a thousand slots that move
 
 
 class ShardListener(Listener):
@@ -96,7 +99,7 @@ class ShardListener(Listener):
             self._unconfirmed.pop(name, None)
             self._sent.discard(name)
             self.confirmed.discard(name)
-        self._shards.look_again()
+            self._shards.on_moved(name)
 
     def request_again(self) -> None:
         """Request the wanted channels that this node has unsubscribed by itself."""
@@ -133,7 +136,8 @@ class Shards:
         self._listeners: dict[Address, ShardListener] = {}
         self._tasks: dict[Address, asyncio.Task[None]] = {}
         self._gap: set[str] = set()  # channels that moved and are not confirmed again
-        self._regaining: set[asyncio.Task[None]] = set()
+        self._regaining: asyncio.Task[None] | None = None
+        self._regained_at = -math.inf
         self._changed = asyncio.Event()
         self._changed.set()
 
@@ -160,8 +164,10 @@ class Shards:
         """Return whether messages on a channel arrive here now."""
         return (place := self._places.get(name)) is not None and name in place.confirmed
 
-    def look_again(self) -> None:
-        """Ask soon who owns the slots, and move channels there."""
+    def on_moved(self, name: str) -> None:
+        """Note that a channel is silent until it is confirmed again, here or elsewhere; ask soon who owns its slot."""
+        if name in self._wanted:
+            self._gap.add(name)
         self._changed.set()
 
     def on_confirmed(self, name: str) -> None:
@@ -173,19 +179,21 @@ class Shards:
     def _close(self, name: str) -> None:
         if name in self._gap:
             self._gap.discard(name)
-            if not self._gap:
-                task = asyncio.create_task(self._regained(), name="redis channels moved")
-                self._regaining.add(task)
-                task.add_done_callback(self._regaining.discard)
+            if not self._gap and (self._regaining is None or self._regaining.done()):
+                self._regaining = asyncio.create_task(self._regained(), name="redis channels moved")
 
     async def _regained(self) -> None:
-        log.info("redis channels moved")
-        await self._hub.on_regained()
+        """Have the hub read what was missed; slots that move meanwhile share the next time."""
+        await asyncio.sleep(self._regained_at + REGAIN_EVERY_S - time.monotonic())
+        self._regained_at = time.monotonic()
+        if not self._gap:  # else its end brings us here again
+            log.info("redis channels moved")
+            await self._hub.on_regained()
 
     def on_lost(self) -> None:
         """Note that a node's connection was lost: others may own its slots now."""
         self._hub.on_lost()
-        self.look_again()
+        self._changed.set()
 
     async def on_regained(self) -> None:
         """Note that the channels of a node are confirmed."""
@@ -208,8 +216,8 @@ class Shards:
                 await asyncio.sleep(SETTLE_S)
         finally:
             await self._end(list(self._tasks))
-            for task in self._regaining:
-                task.cancel()
+            if self._regaining is not None:
+                self._regaining.cancel()
 
     async def _arrange(self) -> None:
         """Have a listener at every master, and every channel at the owner of its slot."""

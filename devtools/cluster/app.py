@@ -15,6 +15,7 @@ from devtools.cluster.nginx_program import nginx_program
 from devtools.cluster.ports import is_free
 from devtools.cluster.program import Program
 from devtools.cluster.rabbit_cluster import RabbitCluster
+from devtools.cluster.redis_cluster import RedisCluster
 from devtools.cluster.server import Server, StartFailed
 from devtools.cluster.servers import RabbitServer, RedisServer, SqsServer
 from devtools.cluster.settings import ClusterSettings
@@ -108,21 +109,20 @@ class Cluster:
         """Start the servers that no setting names; return the settings that name all three."""
         urls = {"MONGO_URL": self._settings.store_url, "REDIS_URL": self._settings.redis_url}
         urls["BROKER_URL"] = self._settings.broker_url
-        started: dict[str, Server | Documents | RabbitCluster] = {}
+        started: dict[str, Server | Documents | RabbitCluster | RedisCluster] = {}
         if not urls["MONGO_URL"]:
             started["MONGO_URL"] = documents = Documents(self._folder, self._settings.embedded_store)
             self._store.append(documents)
             self._tasks.keep("documents health", documents.watch)
         if not urls["REDIS_URL"]:
-            started["REDIS_URL"] = redis = RedisServer(self._folder / "redis", append_only=True)
-            self._servers.append(redis)
+            started["REDIS_URL"] = redis = _redis(self._settings, self._folder)
+            self._servers += _parts(redis)
         if not urls["BROKER_URL"]:
             started["BROKER_URL"] = broker = self._new_broker()
             self._servers += _parts(broker)
         await _together(each.start() for each in started.values())
-        for each in started.values():
-            for part in _parts(each):
-                self._keep(part)
+        for part in (*self._store, *self._servers):
+            self._keep(part)
         credentials = SqsServer.credentials if isinstance(started.get("BROKER_URL"), SqsServer) else {}
         return {name: url or started[name].url for name, url in urls.items()} | dict(credentials)
 
@@ -201,12 +201,23 @@ async def _cancelled(*tasks: "asyncio.Future[Any]") -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _parts(started: Server | Documents | RabbitCluster) -> list[Part]:
-    return [*started.parts] if isinstance(started, RabbitCluster) else [started]
+def _parts(started: Server | RabbitCluster | RedisCluster) -> list[Part]:
+    match started:
+        case RabbitCluster():
+            return [*started.parts]
+        case RedisCluster():
+            return [*started.nodes]
+    return [started]
 
 
 def _broker(settings: ClusterSettings) -> type[RabbitServer] | type[SqsServer]:
     return SqsServer if settings.broker == "sqs" else RabbitServer
+
+
+def _redis(settings: ClusterSettings, folder: Path) -> RedisServer | RedisCluster:
+    if settings.redis_nodes > 1:
+        return RedisCluster(folder / "redis-cluster", settings.redis_nodes)
+    return RedisServer(folder / "redis", append_only=True)
 
 
 def _check_installed(settings: ClusterSettings) -> None:

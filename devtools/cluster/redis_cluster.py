@@ -1,12 +1,20 @@
 """A Redis Cluster on this machine: masters with a replica each, which know each other from the start."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from devtools.cluster import server
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from devtools.cluster.ports import free_ports
+from devtools.cluster.server import StartFailed
 from devtools.cluster.servers import RedisServer
 
 SLOTS = 16_384
+LOOK_EVERY_S = 0.05
+ASK_S = 2.0
 
 
 class RedisNode(RedisServer):
@@ -38,7 +46,8 @@ class RedisCluster:
     """
 
     def __init__(self, folder: Path, nodes: int = 6, *, node_timeout_ms: int = 5_000) -> None:
-        ports = server.free_ports(2 * nodes)
+        """Write what the nodes know of each other into new folders; what an earlier cluster left there is replaced."""
+        ports = free_ports(2 * nodes)
         self.nodes = [
             RedisNode(folder / f"redis-{n + 1}", ports[2 * n], ports[2 * n + 1], node_timeout_ms=node_timeout_ms)
             for n in range(nodes)
@@ -47,10 +56,30 @@ class RedisCluster:
             node.folder.mkdir(parents=True, exist_ok=True)
             (node.folder / "nodes.conf").write_text(_known(self.nodes, at))
 
+    async def start(self) -> None:
+        """Start the nodes that do not run, and wait until each sees the others; raises StartFailed."""
+        await asyncio.gather(*(each.start() for each in self.nodes))
+        try:
+            async with asyncio.timeout(RedisNode.start_timeout_s):
+                await asyncio.gather(*map(_serving, self.nodes))
+        except TimeoutError:
+            raise StartFailed("the nodes of the Redis Cluster do not find each other") from None
+
     @property
     def url(self) -> str:
         """The URL that clients connect to."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{each.port}" for each in self.nodes)
+
+
+async def _serving(node: RedisNode) -> None:
+    """Wait until a node sees its cluster as whole."""
+    async with Redis(port=node.port, protocol=2, socket_timeout=ASK_S) as client:
+        while True:
+            with contextlib.suppress(RedisError, OSError):
+                state = await client.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
+                if state["cluster_state"] == "ok":
+                    return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def node_id(at: int) -> str:

@@ -8,6 +8,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from embedded.store_programs import PROGRAMS, StoreChoice
 from social.infra.settings import BrokerUrl, MongoUrl, PlazaSettings, RedisUrl
 
+FEWEST_NODES = 6  # three masters, so that two can elect the replica of the third
+
 
 class DocumentSettings(PlazaSettings):
     """The document store that a cluster, a load, a benchmark or a test runs on."""
@@ -49,9 +51,24 @@ class ClusterSettings(DocumentSettings):
     realtime_processes: int = Field(default=3, ge=1, le=16, description="number of `python -m realtime`")
     workers_processes: int = Field(default=2, ge=1, le=16, description="number of `python -m workers`")
     redis_url: RedisUrl | None = Field(default=None, description="a Redis to use instead of a private one")
+    redis_nodes: int = Field(
+        default=1,
+        ge=1,
+        le=24,
+        description="nodes of the private Redis: 1, or 6 or more for a Redis Cluster, half of them replicas",
+    )
     broker: Literal["rabbitmq", "sqs"] = Field(
         default="rabbitmq", description="the private broker: rabbitmq, or sqs (fauxqs, which needs node)"
     )
     rabbit_nodes: int = Field(default=1, ge=1, le=5, description="nodes of the private RabbitMQ; three are a cluster")
     broker_url: BrokerUrl | None = Field(default=None, description="a broker to use instead of a private one")
     drain_s: float = Field(default=5, ge=0, le=600, description="seconds a stopping process gives its clients")
+
+    @field_validator("redis_nodes")
+    @classmethod
+    def _pairs(cls, nodes: int, others: ValidationInfo) -> int:
+        if nodes != 1 and (nodes < FEWEST_NODES or nodes % 2):
+            raise ValueError("it must be 1, or an even number of 6 or more: masters with a replica each")
+        if nodes != 1 and others.data.get("redis_url"):
+            raise ValueError("REDIS_URL names a Redis as well: leave one of the two out")
+        return nodes

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from social.infra import spellings
-from social.infra.redis.urls import servers_of
+from social.infra.redis_urls import servers_of
 from social.infra.spellings import Formerly, OrFile, OrPlatform
 
 REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}")

@@ -27,7 +27,7 @@ class RedisCluster(redis_cluster.RedisCluster):
 
     async def start(self) -> None:
         """Start the nodes that do not run, and wait until the cluster is whole: each master with a replica."""
-        await asyncio.gather(*(each.start() for each in self.nodes))
+        await super().start()
         await eventually(self._whole)
 
     async def kill(self) -> None:

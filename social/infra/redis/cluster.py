@@ -11,18 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.exceptions import (
-    AskError,
-    ClusterDownError,
-    ConnectionError,
-    MovedError,
-    RedisError,
-    TimeoutError,
-    TryAgainError,
-)
+from redis.exceptions import AskError, ConnectionError, MovedError, TryAgainError
 
 from social.infra.observe import logs
+from social.infra.redis.cluster_pipeline import LOST, ClusterPipeline
 from social.infra.redis.slots import SLOTS, Address, owners, slot_of
 
 log = logs.get("redis_cluster")
@@ -32,18 +24,7 @@ TRY_AGAIN_S = 0.02
 REFRESH_EVERY_S = 0.25
 REFRESH_ASK_S = 1.0  # a node that takes longer to name the owners is passed over
 MOST_NAMES = 20 * SLOTS  # tried, to find one in the slots of a node: for one that owns a single slot these suffice
-LOST = (ConnectionError, TimeoutError, ClusterDownError)  # after which the slots may have other owners
-AWAY = (RedisError, OSError)
-Command = tuple[tuple[Any, ...], Mapping[str, Any]]
 NewClient = Callable[[Address], Redis]
-
-
-class PartlyFailed(ConnectionError):
-    """A pipeline some commands of which failed, with their number; the others were executed."""
-
-    def __init__(self, first: Exception, failed: int) -> None:
-        super().__init__(str(first) or type(first).__name__)
-        self.failed = failed
 
 
 class ClusterRedis(Redis):
@@ -56,12 +37,8 @@ class ClusterRedis(Redis):
         self._new_client = new_client
         self._clients: dict[Address, Redis] = {}
         self._owners: list[Address | None] = []
+        self.masters: list[Address] = []  # the nodes that own slots; none before the first answer
         self._refreshing: asyncio.Task[None] | None = None
-
-    @property
-    def masters(self) -> list[Address]:
-        """Return the nodes that own slots; none before the first answer."""
-        return sorted({each for each in self._owners if each is not None})
 
     def owner(self, name: str | bytes) -> Address | None:
         """Return the node that owns a key or a channel, as far as it is known."""
@@ -145,7 +122,7 @@ class ClusterRedis(Redis):
         asked = (self.watched(self.node(node).pubsub_shardnumsub(*some)) for node, some in groups.items())
         return [pair for answer in await asyncio.gather(*asked) for pair in answer]
 
-    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "ClusterPipeline":
+    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> ClusterPipeline:
         """Return a pipeline whose commands may go to several nodes."""
         if transaction:
             raise ValueError("a transaction cannot span the nodes of a cluster")
@@ -156,7 +133,8 @@ class ClusterRedis(Redis):
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.wait([self._refreshing])
-        clients, self._clients, self._owners = list(self._clients.values()), {}, []
+        clients = list(self._clients.values())
+        self._clients, self._owners, self.masters = {}, [], []
         await asyncio.gather(*(each.aclose() for each in clients), return_exceptions=True)
 
     def target(self, args: Sequence[Any]) -> Address:
@@ -193,6 +171,8 @@ class ClusterRedis(Redis):
         owner = _address(error, asked)
         if self._owners:
             self._owners[error.slot_id] = owner
+            if owner not in self.masters:
+                self.masters = _masters(self._owners)
         self.refresh_soon()
         return owner
 
@@ -204,35 +184,38 @@ class ClusterRedis(Redis):
             self.refresh_soon()
             raise
 
-    async def again(self, command: Command) -> Any:
-        """Run a command of a pipeline that a node redirected by itself; return the answer, or the error."""
-        try:
-            return await self.execute_command(*command[0], **command[1])
-        except AWAY as failed:
-            return failed
-
     async def _refresh(self, delay_s: float = 0) -> None:
         await asyncio.sleep(delay_s)
-        known = self.masters
+        known = list(self.masters)
         random.shuffle(known)
+        cut_off: list[Address | None] = []  # owners by a node that does not see most masters: they may be the old ones
         error: Exception = ConnectionError("no node of the cluster answers")
         for address in dict.fromkeys((*known, *self._seeds)):
             try:
-                async with asyncio.timeout(REFRESH_ASK_S):
-                    answer: Any = await self.node(address).execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
-                    found = owners(answer, address)
+                found, state = await self._ask_owners(address)
             except Exception as failed:
                 error = failed
                 continue
-            if any(found):
-                await self._owned(found)
-                return
+            if any(found) and state == "ok":
+                break
+            cut_off = cut_off or (found if any(found) else [])
             error = ConnectionError("no node of the cluster owns slots")
-        raise error
+        else:
+            if not cut_off:
+                raise error
+            found = cut_off
+        await self._owned(found)
+
+    async def _ask_owners(self, address: Address) -> tuple[list[Address | None], str]:
+        async with asyncio.timeout(REFRESH_ASK_S), self.node(address).pipeline(transaction=False) as pipeline:
+            pipeline.execute_command("CLUSTER SLOTS")
+            pipeline.execute_command("CLUSTER INFO")
+            slots, state = await pipeline.execute()
+        return owners(slots, address), state["cluster_state"]
 
     async def _owned(self, found: list[Address | None]) -> None:
-        before, self._owners = self.masters, found
-        now = self.masters
+        before, now = self.masters, _masters(found)
+        self._owners, self.masters = found, now
         if before != now:
             log.info("redis cluster has new masters", masters=" ".join(map(str, now)))
         if missing := found.count(None):
@@ -241,68 +224,13 @@ class ClusterRedis(Redis):
             await self._clients.pop(gone).connection_pool.disconnect(inuse_connections=False)
 
 
-class ClusterPipeline(Pipeline):
-    """Commands for several nodes: each node gets its own in one round trip, all nodes at once."""
-
-    def __init__(self, cluster: ClusterRedis) -> None:
-        super().__init__(cluster.connection_pool, cluster.response_callbacks, transaction=False, shard_hint=None)
-        self._cluster = cluster
-
-    def publish(self, channel: Any, message: Any, **_: Any) -> Any:
-        """Publish on the node that owns the channel."""
-        return self.execute_command("SPUBLISH", channel, message)
-
-    async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        """Return the answers in the order of the commands; raises PartlyFailed once all nodes have answered."""
-        commands, self.command_stack = list(self.command_stack), []
-        if commands and not self._cluster.masters:
-            await self._cluster.refresh()
-        answers = await self._on_all(commands)
-        errors = [each for each in answers if isinstance(each, Exception)]
-        if errors and raise_on_error:
-            raise PartlyFailed(errors[0], len(errors)) from errors[0]
-        return answers
-
-    async def _on_all(self, commands: Sequence[Command]) -> list[Any]:
-        places: dict[Address, list[int]] = {}
-        answers: list[Any] = [None] * len(commands)
-        anywhere: list[int] = []  # commands without a key go with others
-        for place, (args, _) in enumerate(commands):
-            if len(args) == 1:
-                anywhere.append(place)
-                continue
-            try:
-                places.setdefault(self._cluster.target(args), []).append(place)
-            except ConnectionError as error:
-                answers[place] = error
-        if anywhere:
-            places.setdefault(next(iter(places), None) or self._cluster.target(("TIME",)), []).extend(anywhere)
-        parts = await asyncio.gather(
-            *(self._on_one(node, [commands[place] for place in some]) for node, some in places.items())
-        )
-        for some, part in zip(places.values(), parts, strict=True):
-            for place, answer in zip(some, part, strict=True):
-                answers[place] = answer
-        return answers
-
-    async def _on_one(self, node: Address, commands: list[Command]) -> list[Any]:
-        try:
-            async with self._cluster.node(node).pipeline(transaction=False) as pipeline:
-                pipeline.command_stack = commands
-                answers: list[Any] = await self._cluster.watched(pipeline.execute(raise_on_error=False))
-        except (OSError, *LOST) as error:
-            return [error] * len(commands)
-        for place, answer in enumerate(answers):
-            if isinstance(answer, AskError | TryAgainError):
-                answers[place] = await self._cluster.again(commands[place])
-            elif isinstance(answer, ClusterDownError):
-                self._cluster.refresh_soon()
-        return answers
-
-
 def _address(error: AskError, asked: Address) -> Address:
     """Return where a redirection leads; a node that does not know its own host names only a port."""
     return Address(error.host or asked.host, error.port)
+
+
+def _masters(slots: Sequence[Address | None]) -> list[Address]:
+    return sorted({each for each in slots if each is not None})
 
 
 def _retrieved(task: "asyncio.Task[None]") -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from social.contracts.codec import encode
 from social.contracts.pushes import CONTROL_CHANNEL, SERVER_EVENTS, Push, channel, frame
 from social.infra.observe import logs, metrics
-from social.infra.redis.cluster import PartlyFailed
+from social.infra.redis.cluster_pipeline import PartlyFailed
 from social.infra.redis.redis import AWAY, Redis
 
 log = logs.get("pushes")

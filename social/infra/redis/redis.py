@@ -16,7 +16,7 @@ from social.infra.observe import logs
 from social.infra.redis.cluster import ClusterRedis
 from social.infra.redis.sentinel import watched_master
 from social.infra.redis.slots import Address
-from social.infra.redis.urls import servers_of
+from social.infra.redis_urls import servers_of
 from social.infra.settings import StartError
 
 __all__ = ["AWAY", "REFUSES", "BestEffortRedis", "Redis", "connect", "listen", "listening", "together"]

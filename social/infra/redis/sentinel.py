@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis, Sentinel
 
-from social.infra.redis.urls import ServersUrl
+from social.infra.redis_urls import ServersUrl
 
 ASK_S = 1.0  # a sentinel that takes longer is passed over
 
