@@ -1,9 +1,10 @@
 """Plaza on a Redis Cluster: no command crosses slots, and pushes survive what happens to nodes and slots."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
+import socketio
 from conftest import require, run
 from support.eventually import eventually
 from support.redis_nodes import RedisCluster
@@ -12,13 +13,19 @@ from support.sockets import World, until
 
 from realtime import resume
 from social.accounts import login
+from social.contracts.codec import encode
 from social.contracts.problems import RateLimited
 from social.contracts.pushes import CONTROL_CHANNEL, channel, post_room, user_room
+from social.infra.process.process import Tasks
+from social.infra.redis.cards import watch_cards
 from social.infra.redis.delays import FREE, Delays
 from social.infra.redis.limits import Limiter, Rate
 from social.infra.redis.redis import connect
 from social.infra.redis.slots import slot_of
 from social.infra.redis.vouched import Vouched
+from social.infra.store.ttl_cache import TtlCache
+from social.ops.doctor.findings import Level
+from social.ops.doctor.redis import examine
 
 ROOMS = [post_room(f"{n:024x}") for n in range(3_000)]
 
@@ -94,6 +101,43 @@ async def test_each_node_carries_a_third_of_the_pushes(cluster, world):
     assert all(0.9 / 3 < each / len(ROOMS) < 1.1 / 3 for each in pushed)
 
 
+async def test_the_doctor_looks_at_every_master_and_knows_a_node_by_itself(cluster, redis_url):
+    findings = [each async for each in examine(redis_url)]
+    assert [each for each in findings if each.level is Level.PROBLEM] == []
+    for master in await cluster.masters():
+        address = f"127.0.0.1:{master.port}"
+        assert any(each.says == f"{address} a push arrives" for each in findings), findings
+    findings = [each async for each in examine(f"redis://127.0.0.1:{cluster.nodes[0].port}/0")]
+    assert [each.remedy for each in findings if each.level is Level.PROBLEM] == ["write redis+cluster:// in REDIS_URL"]
+
+
+async def test_changed_cards_are_heard_also_where_their_channel_moves(cluster, redis):
+    memory, tasks = Forgetting(), Tasks()
+    tasks.start("cards", watch_cards(redis, memory))
+
+    async def hears(card: str) -> None:
+        await redis.publish(CONTROL_CHANNEL, encode({"cards": [card]}))
+        assert card in memory.forgotten
+
+    try:
+        await eventually(lambda: hears("before"))
+        await cluster.move_away(slot_of(CONTROL_CHANNEL))
+        await eventually(lambda: hears("after"))
+    finally:
+        await tasks.cancel()
+
+
+async def test_a_stock_python_socketio_process_reaches_sockets_through_any_node(cluster, world, ada):
+    gateway = await world.gateway()
+    wire = await ada.connect(gateway)
+    for number, node in enumerate(cluster.nodes):
+        stranger = socketio.AsyncRedisManager(node.url, write_only=True)
+        await stranger.emit("shout", {"n": number}, room=user_room(ada.id))
+        await wire.event("shout", number + 1)
+        await stranger.redis.aclose()
+    assert [each["n"] for each in wire.named("shout")] == list(range(len(cluster.nodes)))
+
+
 async def test_people_are_notified_present_and_back_and_logged_out(world, ada, bob):
     gateway, other = await world.gateway(), await world.gateway()
     post = await ada.publish()
@@ -140,9 +184,7 @@ async def test_slots_move_while_pushes_go_on(cluster, world, ada, bob):
     pushing = asyncio.create_task(push_until(moved, world, post, ada))
     try:
         for slot in moving:
-            masters = await cluster.masters()
-            (to, *_) = [each for each in masters if slot not in await cluster.slots(each)]
-            await cluster.move(slot, to)
+            await cluster.move_away(slot)
     finally:
         moved.set()
         likes = 1 + await pushing
@@ -150,6 +192,18 @@ async def test_slots_move_while_pushes_go_on(cluster, world, ada, bob):
     await wire.until(lambda: count_of(wire) == likes)
     assert await world.plaza.redis.smembers(f"watched:{{{wire.sid}}}") == {b"post:a"}
     await pushed_again(world, wire, post, ada, likes + 1)
+
+
+async def test_what_a_slot_missed_while_it_was_away_is_read_again(cluster, world, ada, bob):
+    gateway = await world.gateway(sweep_s=3_600)
+    wire = await ada.connect(gateway)
+    post = await ada.publish()
+    await world.record(post, by=bob, author=ada)  # nobody is told
+    home = await cluster.owner(channel(user_room(ada.id)))
+    await cluster.move_away(slot_of(channel(user_room(ada.id))))
+    await cluster.move(slot_of(channel(user_room(ada.id))), home)
+    await wire.event("notification")
+    await until(lambda: gateway.redis_channels.up)
 
 
 async def test_a_node_that_comes_back_empty_costs_nothing(cluster, world, ada, bob):
@@ -164,6 +218,17 @@ async def test_a_node_that_comes_back_empty_costs_nothing(cluster, world, ada, b
     await wire.event("notification")
     await until(lambda: gateway.redis_channels.up)
     await pushed_again(world, wire, post, ada, 2)
+
+
+class Forgetting(TtlCache):
+    """A cache that notes which documents it was asked to drop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten: set[str] = set()
+
+    def forget(self, keys: Iterable[str]) -> None:
+        self.forgotten.update(keys)
 
 
 async def pushed_again(world: World, wire, post: str, author, count: int) -> None:

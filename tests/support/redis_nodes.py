@@ -81,6 +81,11 @@ class RedisCluster(redis_cluster.RedisCluster):
         for each in (to, source, *masters):
             await ask(each, "CLUSTER", "SETSLOT", slot, "NODE", await node_id(to))
 
+    async def move_away(self, slot: int) -> None:
+        """Move a slot to any other master."""
+        (to, *_) = [each for each in await self.masters() if slot not in await self.slots(each)]
+        await self.move(slot, to)
+
     async def published(self) -> dict[int, int]:
         """Return how many messages each master was given to publish, by its port."""
         stats = {each.port: await info(each, "commandstats") for each in await self.masters()}

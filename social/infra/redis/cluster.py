@@ -217,7 +217,8 @@ class ClusterRedis(Redis):
         before, now = self.masters, _masters(found)
         self._owners, self.masters = found, now
         if before != now:
-            log.info("redis cluster has new masters", masters=" ".join(map(str, now)))
+            report = log.info if before else log.debug
+            report("redis cluster has other masters", masters=" ".join(map(str, now)))
         if missing := found.count(None):
             log.warning("redis cluster does not cover all slots", missing=missing, of=SLOTS)
         for gone in self._clients.keys() - set(now) - set(self._seeds):
