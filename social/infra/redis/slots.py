@@ -9,7 +9,7 @@ SLOTS = 16_384
 
 
 class Address(NamedTuple):
-    """Where a node of a cluster listens."""
+    """The host and port of a node of a cluster."""
 
     host: str
     port: int
