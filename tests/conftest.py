@@ -95,7 +95,8 @@ def patient() -> Iterator[None]:
 def own_ports() -> Iterator[None]:
     """Let servers of tests have ports that no other worker takes while they are down."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("devtools.cluster.server.free_ports", free_ports)
+        for module in ("server", "redis_cluster"):
+            patched.setattr(f"devtools.cluster.{module}.free_ports", free_ports)
         yield
 
 

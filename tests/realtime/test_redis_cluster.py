@@ -57,6 +57,13 @@ async def redis(redis_url):
     await client.aclose()
 
 
+@pytest.fixture
+def no_sweep(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Return settings of a gateway that reads streams only when it knows a reason."""
+    monkeypatch.setattr("realtime.app.SWEEP_WITHOUT_LISTENER_S", 3_600.0)
+    return {"sweep_s": 3_600.0}
+
+
 async def test_limits_of_many_clients_are_shared(redis):
     one, other = Limiter(redis), Limiter(redis)
     rate = Rate(4, 3_600)
@@ -158,8 +165,8 @@ async def test_people_are_notified_present_and_back_and_logged_out(world, ada, b
     await again.disconnected_for_good()
 
 
-async def test_a_replica_takes_over_and_pushes_come_back(cluster, world, ada, bob):
-    gateway = await world.gateway()
+async def test_a_replica_takes_over_and_pushes_come_back(cluster, world, ada, bob, no_sweep):
+    gateway = await world.gateway(**no_sweep)
     wire = await ada.connect(gateway)
     master = await cluster.owner(channel(user_room(ada.id)))
     replica = await cluster.replica_of(master)
@@ -194,14 +201,27 @@ async def test_slots_move_while_pushes_go_on(cluster, world, ada, bob):
     await pushed_again(world, wire, post, ada, likes + 1)
 
 
-async def test_what_a_slot_missed_while_it_was_away_is_read_again(cluster, world, ada, bob):
-    gateway = await world.gateway(sweep_s=3_600)
+@pytest.mark.parametrize("followed", [True, False])
+async def test_what_a_slot_missed_while_it_was_away_is_read_again(cluster, world, ada, bob, no_sweep, followed):
+    gateway = await world.gateway(**no_sweep)
     wire = await ada.connect(gateway)
-    post = await ada.publish()
-    await world.record(post, by=bob, author=ada)  # nobody is told
-    home = await cluster.owner(channel(user_room(ada.id)))
-    await cluster.move_away(slot_of(channel(user_room(ada.id))))
-    await cluster.move(slot_of(channel(user_room(ada.id))), home)
+    post, name = await ada.publish(), channel(user_room(ada.id))
+    home, asked = await cluster.owner(name), gateway.plaza.redis.refresh
+    may_ask = asyncio.Event()
+
+    async def ask_later() -> None:
+        await may_ask.wait()
+        await asked()
+
+    gateway.plaza.redis.refresh = ask_later
+    await cluster.move_away(slot_of(name))
+    await until(lambda: not gateway.redis_channels.listens(user_room(ada.id)))
+    await world.record(post, by=bob, author=ada)  # and no push of it
+    if followed:
+        may_ask.set()
+        await until(lambda: gateway.redis_channels.listens(user_room(ada.id)))
+    await cluster.move(slot_of(name), home)
+    may_ask.set()
     await wire.event("notification")
     await until(lambda: gateway.redis_channels.up)
 

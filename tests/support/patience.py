@@ -15,6 +15,8 @@ DEADLINES = (
     "social.infra.redis.vouched.FORGET_S",
     "social.infra.redis.limits.ASK_S",
     "social.infra.redis.limits.REPORT_WITHIN_S",
+    "social.infra.redis.cluster.REFRESH_ASK_S",
+    "social.infra.redis.sentinel.ASK_S",
     "social.infra.files.pictures.decoding.WAITS_S",
     "social.infra.files.pictures.decoding.WITHIN_S",
     "api.forms.DONE_WITHIN_S",

@@ -107,16 +107,18 @@ class RedisCluster(redis_cluster.RedisCluster):
 class Sentinel(RedisServer):
     """A sentinel; redis-server is its program, too."""
 
-    def __init__(self, folder: Path, master_port: int) -> None:
+    def __init__(self, folder: Path, master_port: int, down_after_ms: int) -> None:
         super().__init__(folder)
         self._master_port = master_port
+        self._down_after_ms = down_after_ms
 
     async def launch(self, ports: Sequence[int]) -> None:
         config = self.folder / "sentinel.conf"
         if not config.exists():
             config.write_text(
                 f"bind 127.0.0.1\nport {ports[0]}\nsentinel monitor plaza 127.0.0.1 {self._master_port} 2\n"
-                "sentinel down-after-milliseconds plaza 5000\nsentinel failover-timeout plaza 20000\n"
+                f"sentinel down-after-milliseconds plaza {self._down_after_ms}\n"
+                f"sentinel failover-timeout plaza {4 * self._down_after_ms}\n"
             )
         self._process = self.spawn(["redis-server", str(config), "--sentinel"])
         await self.answering(self._process, ports[0], b"PING\r\n", b"+PONG")
@@ -137,8 +139,9 @@ class Replica(RedisServer):
 class WatchedRedis:
     """A master, its replica and three sentinels."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, down_after_ms: int = FOR_EVER_MS) -> None:
         self._folder = folder
+        self._down_after_ms = down_after_ms
         self.master = RedisServer(folder / "master")
         self.replica = Replica(folder / "replica", self.master)
         self.sentinels: list[Sentinel] = []
@@ -152,7 +155,8 @@ class WatchedRedis:
         """Start all, and wait until the sentinels know each other and the replica."""
         await self.master.start()
         await self.replica.start()
-        self.sentinels = [Sentinel(self._folder / f"sentinel-{n}", self.master.port) for n in range(SENTINELS)]
+        folders = [self._folder / f"sentinel-{n}" for n in range(SENTINELS)]
+        self.sentinels = [Sentinel(each, self.master.port, self._down_after_ms) for each in folders]
         await asyncio.gather(*(each.start() for each in self.sentinels))
         await eventually(self._whole)
 
