@@ -17,6 +17,7 @@ from social.infra.redis.slots import Address, slot_of
 log = logs.get("redis_shards")
 
 SETTLE_S = 0.05  # the channels of a slot that moved are reported one by one
+LEARNT_S = 5.0  # until those who push know the new owner, too: a node that hangs takes 2 s of each, then they ask
 REGAIN_EVERY_S = 1.0  # the streams of all sockets are read again: not for each of a thousand slots that move
 
 
@@ -138,6 +139,7 @@ class Shards:
         self._gap: set[str] = set()  # channels that moved and are not confirmed again
         self._regaining: asyncio.Task[None] | None = None
         self._regained_at = -math.inf
+        self._late: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._changed.set()
 
@@ -189,6 +191,14 @@ class Shards:
         if not self._gap:  # else its end brings us here again
             log.info("redis channels moved")
             await self._hub.on_regained()
+            if self._late is not None:
+                self._late.cancel()
+            self._late = asyncio.create_task(self._regained_late(), name="redis owners learnt")
+
+    async def _regained_late(self) -> None:
+        """Have the hub read what was pushed meanwhile to the owner before."""
+        await asyncio.sleep(LEARNT_S)
+        await self._hub.on_regained()
 
     def on_lost(self) -> None:
         """Note that a node's connection was lost: others may own its slots now."""
@@ -216,8 +226,9 @@ class Shards:
                 await asyncio.sleep(SETTLE_S)
         finally:
             await self._end(list(self._tasks))
-            if self._regaining is not None:
-                self._regaining.cancel()
+            for task in (self._regaining, self._late):
+                if task is not None:
+                    task.cancel()
 
     async def _arrange(self) -> None:
         """Have a listener at every master, and every channel at the owner of its slot."""
