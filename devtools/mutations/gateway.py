@@ -100,7 +100,7 @@ MUTATIONS = (
     Mutation(
         "older-confirmation-counts",
         "A channel that is left and entered again counts only with the confirmation of the last request.",
-        REDIS_CHANNELS,
+        "realtime/redis_listener.py",
         "            return  # a later request of this channel is still unconfirmed\n",
         "            pass\n",
         ("tests/realtime/test_redis_channels.py::test_a_channel_counts_with_the_confirmation_of_its_last_request",),
