@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from social.infra.store import schema
 from social.infra.store.mongo import Mongo
 
 EPOCH = "benchmrk"
+# The work for each socket that recurs twice a minute is put off, and nobody is refused.
+NOTHING_RECURS = {"HANDSHAKES_PER_S": "100000", "SWEEP_S": "600", "PRESENCE_LEASE_S": "600"}
 
 
 def notification(user: int, round_: int) -> dict[str, Any]:
@@ -39,8 +41,10 @@ class PlazaCluster:
 
     name = "plaza"
 
-    def __init__(self, redis_url: str, folder: Path, store: Documents) -> None:
-        self._redis_url, self._folder, self._store = redis_url, folder, store
+    def __init__(
+        self, redis_url: str, folder: Path, store: Documents, settings: Mapping[str, str] = NOTHING_RECURS
+    ) -> None:
+        self._redis_url, self._folder, self._store, self._settings = redis_url, folder, store, settings
         self._signer = Signer(new_private_key())
         (folder / "jwks.json").write_bytes(encode(self._signer.jwks))
         self._pushes = Pushes(connect(redis_url))
@@ -64,7 +68,7 @@ class PlazaCluster:
             **self._store.environment, "REDIS_URL": self._redis_url,
             "BROKER_URL": "amqp://guest:guest@127.0.0.1:9/", "JWT_JWKS": str(self._folder / "jwks.json"),
             "REALTIME_HOST": "127.0.0.1", "REALTIME_PORT": str(port), "PID_KEY": "k" * 32, "LOG_LEVEL": "error",
-            "HANDSHAKES_PER_S": "100000", "SWEEP_S": "600", "PRESENCE_LEASE_S": "600",
+            **self._settings,
         }  # fmt: skip
         process = child(stack, None, sys.executable, "-m", "realtime", env=env, log=self._folder / "log")
         await ready(f"http://127.0.0.1:{port}/readyz")
