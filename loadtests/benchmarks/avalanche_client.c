@@ -158,7 +158,7 @@ static void answered(struct conn *c, char *text) {
 }
 
 static void event(struct conn *c, char *text, unsigned n) {
-  char *t = memmem(text, n, "\"t\":", 4), *quote = n > 4 ? memrchr(text, '"', n - 2) : NULL;
+  char *t = memmem(text, n, "\"t\":", 4), *quote = n > 4 ? memrchr(text, '"', n - 1) : NULL;
   char *offset = quote ? memrchr(text, '"', quote - text) : NULL, *dot = offset ? strchr(offset, '.') : NULL;
   if (!dot || dot > quote || quote - offset > (long)sizeof c->offset) return;  // no event of the stream
   unsigned long long seq = strtoull(dot + 1, NULL, 10);

@@ -34,6 +34,7 @@ class Meter:
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
+        self._stores = stores()  # now: of gateways that end later no command line can be read
         self._ports: dict[int, int] = {}  # of gateways, by pid
         self._commands: dict[int, float] = {}  # to the store, by pid
         self._seconds: dict[int, float] = {}
@@ -54,7 +55,7 @@ class Meter:
         server = await self._redis.info("server")
         return Spent(
             sum(self._seconds.values()),
-            cpu_s(stores()),
+            cpu_s(self._stores),
             cpu_s([server["process_id"]]),
             sum(self._commands.values()),
             sum(each["calls"] for each in stats.values()),
@@ -67,6 +68,11 @@ class Meter:
     async def redis_memory(self) -> int:
         """Return the bytes that Redis uses."""
         return int((await self._redis.info("memory"))["used_memory"])
+
+
+def percentile_ms(ms: Sequence[float], percent: int) -> float | None:
+    """Return a percentile of milliseconds; None where there are none."""
+    return round(sorted(ms)[min(len(ms) - 1, len(ms) * percent // 100)], 1) if ms else None
 
 
 def stores() -> list[int]:

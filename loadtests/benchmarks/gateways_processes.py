@@ -15,6 +15,7 @@ from devtools.cluster.server import die_with_parent
 HERE = Path(__file__).parent
 GATEWAY_CORE, OTHER_CORE = 0, 1
 ALL_CORES = os.sched_getaffinity(0)
+STARTS_WITHIN_S = 120
 
 
 def child(
@@ -55,7 +56,7 @@ async def command(process: subprocess.Popen[str], line: str = "") -> list[str]:
 
 async def ready(url: str) -> None:
     """Wait until a URL answers."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(STARTS_WITHIN_S):
         while True:
             try:
                 await asyncio.to_thread(urllib.request.urlopen, url, timeout=2)

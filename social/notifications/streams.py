@@ -156,8 +156,7 @@ async def renew(mongo: Mongo, user_ids: Collection[str], epoch: str) -> None:
 
 async def position(mongo: Mongo, user_id: str) -> Position:
     """Return the position of a stream, as a majority of the store has it."""
-    async with translate_errors():
-        row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id}, {"epoch": 1, "seq": 1})
+    row = await mongo.get_of_majority(STREAMS, user_id, ("epoch", "seq"))
     return Position(row["epoch"], row["seq"]) if row else Position("00000000", 0)
 
 
@@ -171,8 +170,7 @@ async def positions(mongo: Mongo, user_ids: Sequence[str]) -> dict[str, Position
 
 async def since(mongo: Mongo, user_id: str, after: object) -> Missed:
     """Return the items after an offset; not recovered where it is malformed, of another epoch or outside the window."""
-    async with translate_errors():
-        row: StreamRow | None = await mongo.majority(STREAMS).find_one({"_id": user_id})
+    row = await mongo.get_of_majority(STREAMS, user_id)
     if row is None:
         return Missed(False, [], Position("00000000", 0))
     head = Position(row["epoch"], row["seq"])

@@ -76,7 +76,7 @@ class Store:
     def majority(self, _collection: str) -> "Store":
         return self
 
-    async def find_one(self, *_: Any) -> Any:
+    async def get_of_majority(self, *_: Any) -> Any:
         return await self.one("streams", {})
 
     def find(self, *_: Any) -> "Store":

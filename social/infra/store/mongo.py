@@ -55,6 +55,7 @@ class Mongo:
         self.seals = Seals(self)
         self.long_walks = asyncio.Semaphore(1)  # along lists with many hidden rows
         self.loaders = Loaders(self._by_id)
+        self._majority_loaders = Loaders(self._by_id_of_majority)
         try:
             self._client: Any = AsyncIOMotorClient(
                 url,
@@ -107,11 +108,24 @@ class Mongo:
         """Begin to read the documents with these ids as `get` does; return those that exist, by id, in their order."""
         return self.loaders.of(collection, fields).get_many(ids)
 
-    async def _by_id(self, collection: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Document]:
+    async def get_of_majority(self, collection: Collection[Row], id_: str, fields: Fields | None = None) -> Row | None:
+        """Return the document with this id as `majority` has it, or None; reads of the moment share a command."""
+        return await self._majority_loaders.of(collection, fields).get(id_)
+
+    async def _by_id_of_majority(
+        self, collection: str, ids: Sequence[str], fields: Sequence[str] | None
+    ) -> list[Document]:
+        return await self._by_id(collection, ids, fields, ReadConcern("majority"))
+
+    async def _by_id(
+        self, collection: str, ids: Sequence[str], fields: Sequence[str] | None, concern: ReadConcern | None = None
+    ) -> list[Document]:
         """Read documents by id, in one message with whatever else is read by id at this moment."""
         find: Document = {"find": collection, "filter": {"_id": ids[0] if len(ids) == 1 else {"$in": [*ids]}}}
         if fields:
             find["projection"] = dict.fromkeys(fields, 1)
+        if concern:
+            find["readConcern"] = concern.document
         deadline = self._reads.deadline()
         async with translate_errors():
             try:
