@@ -26,7 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from devtools.cluster.server import die_with_parent
-from loadtests import documents, tables
+from loadtests import documents, tables, tables_of_sockets
 from loadtests.load import draw
 from loadtests.origin import commit, machine
 from loadtests.tables import Figures, Rows
@@ -74,6 +74,7 @@ BENCHMARKS = {
     "storage": Benchmark(script("storage"), tables.of_storage),
     "fanout": Benchmark(script("fanout"), tables.of_fanout, tables.chart_of_fanout),
     "gateways": Benchmark(script("gateways"), tables.of_gateways),
+    "avalanche": Benchmark(script("avalanche"), tables_of_sockets.of_avalanche, tables_of_sockets.chart_of_avalanche),
     "browse": load("browse", 20, "60s"),
     "post": load("post", 50, "60s"),
     "viral": load("viral", 100, "60s"),

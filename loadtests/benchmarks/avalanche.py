@@ -1,13 +1,13 @@
 """Measure sockets at rest on three gateways, and what happens when one of these dies, or drains.
 
-`python loadtests/benchmarks/avalanche.py [--sockets 15000] [--only kill] [--quick]`; needs redis-server and a C compiler.
+`python loadtests/benchmarks/avalanche.py [--sockets 15000] [--only kill] [--quick]`; needs redis-server, a C compiler.
 `--sockets` is of each gateway, each of which has descriptors for about so many; all are logged in, each as a person of
 their own with a stream in the document store. First all rest. Then pushes go to sockets of two of the gateways, paced,
 first in peace, and then while the third is killed, or sent SIGTERM: its clients come back as official clients do, after
-a back-off at random, to the gateway where this process has the fewest sockets, and present `pid` and `offset`. One in ten missed two
-events meanwhile, which they must get. A killed gateway is started again at once, one that drains has its successor
-already. The exit code is 1 when anybody was not recovered, or an event was lost, or came twice or out of order.
-The last line is one JSON object.
+a back-off at random, to the gateway that has the fewest sockets, and present `pid` and `offset`. Each tenth of them
+missed two events meanwhile, which it must get. A killed gateway is started again at once, one that drains has its
+successor already. The exit code is 1 when anybody was not recovered, or an event was lost, or came twice or out of
+order. The last line is one JSON object.
 """
 
 import argparse
@@ -244,10 +244,11 @@ def main() -> int:
     parser.add_argument("--rest", type=float, default=60, help="seconds at rest (default: %(default)s)")
     parser.add_argument("--calm", type=float, default=15, help="seconds of pushes in peace (default: %(default)s)")
     parser.add_argument("--settle", type=float, default=10, help="seconds between two steps (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="60 sockets of each gateway, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="100 sockets of each gateway, kill alone")
     options = parser.parse_args()
     if options.quick:
-        options.sockets, options.rest, options.calm, options.settle = 60, 0.5, 0.5, 0.5
+        options.sockets, options.rest, options.calm, options.settle = 100, 0.5, 0.5, 0.5
+        options.only = options.only or "kill"
     figures = asyncio.run(run(options))
     for each in (problems := wrong(figures)):
         print(each, file=sys.stderr)

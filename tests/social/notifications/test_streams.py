@@ -1,8 +1,10 @@
 """A person's stream: numbered without holes, also where an older release appends to it meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from support.commands import recording
 
 from social.infra import clock
 from social.infra.store.mongo import Mongo, Transaction
@@ -88,3 +90,22 @@ async def test_what_is_appended_again_keeps_its_number(mongo: Mongo) -> None:
     _, again = await streams.append(mongo, ADA, entries(2, 4))
     assert again == items(2, 4)
     assert await after(mongo, 0) == items(1, 4)
+
+
+async def test_streams_that_are_read_together_share_commands_and_are_read_as_a_majority_has_them(
+    mongo: Mongo, mongo_url: str, mongo_database: str
+) -> None:
+    people = [f"{number:024x}" for number in range(50)]
+    await mongo.insert_missing("streams", [streams.new(each) for each in people])
+    with recording() as commands:
+        gateway = Mongo(mongo_url, mongo_database)
+        fresh = await asyncio.gather(*(streams.position(gateway, each) for each in people))
+        back = await asyncio.gather(
+            *(streams.since(gateway, each, at.offset) for each, at in zip(people, fresh, strict=True))
+        )
+        gateway.close()
+    assert all(each.recovered and each.position == at for each, at in zip(back, fresh, strict=True))
+    assert len({at.epoch for at in fresh}) == len(people), "each has a stream of their own"
+    reads = [command.document for _, command in commands.sent if command.name == "find"]
+    assert len(reads) == 4, "two commands of at most 32 streams, each time"
+    assert all(each["readConcern"] == {"level": "majority"} for each in reads)
