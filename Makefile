@@ -74,6 +74,7 @@ mutate: packages-dev node-modules ## take each safety line out of a copy, and de
 
 docs: packages-dev ## write the generated files of docs/, nginx/, deploy/, clients/ and web/types/
 	$(VENV_PYTHON) -m devtools.generate
+	$(VENV_PYTHON) loadtests/scaling.py
 	@if [ -d node_modules/openapi-typescript ]; then node web/types/write.mjs; else echo "web/types/ is not written: install node, then run make node-modules"; fi
 
 vendor: node-modules ## copy the packages of the reference page from node_modules to web/app/vendor

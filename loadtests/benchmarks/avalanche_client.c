@@ -30,7 +30,7 @@
 enum state { WAITING, DIALLING, OPENING, CONNECTED };
 
 struct conn {
-  int fd, number, port, tried, attempts, seen, returned;
+  int fd, number, port, tried, attempts, begun, seen, returned;
   enum state state;
   unsigned len, upgraded;
   uint64_t due, lost_at;  // when to dial or to give up; when the connection was lost
@@ -255,9 +255,10 @@ static void tick(void) {
     if (c->state != WAITING) {
       unanswered++;
       lose(c);
-    } else if (c->seen) dial(c);
+    } else if (c->seen || c->begun) dial(c);
     else if (under_way < window_size) {
-      under_way += !c->attempts++;
+      c->begun = 1;
+      under_way++;
       dial(c);
     }
   }

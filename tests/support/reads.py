@@ -14,7 +14,6 @@ from social.infra.observe.logs import current_trace
 from social.infra.store.group_commit import GroupCommit
 from social.infra.store.loaders import Loader
 from social.infra.store.mongo import Mongo
-from social.notifications import streams
 
 _shared: ContextVar[bool] = ContextVar(
     "shared", default=False
@@ -96,8 +95,6 @@ def watched() -> Iterator[Reads]:
     with ExitStack() as stack:
         for name in ("one", "many", "aggregate", "count", "insert", "update", "delete"):
             stack.enter_context(patch.object(Mongo, name, reads.awaited(name, getattr(Mongo, name))))
-        for name in ("position", "since"):
-            stack.enter_context(patch.object(streams, name, reads.awaited(name, getattr(streams, name))))
         stack.enter_context(patch.object(GroupCommit, "commit", reads.awaited("commit", GroupCommit.commit)))
         stack.enter_context(patch.object(Loader, "get_many", reads.begun(Loader.get_many)))
         stack.enter_context(patch.object(Mongo, "_by_id", _shares(Mongo._by_id)))
