@@ -48,7 +48,7 @@ class Avalanche:
     def __init__(self, cluster: PlazaCluster, mongo: Mongo, meter: Meter, options: argparse.Namespace) -> None:
         self._cluster, self._mongo, self._meter, self._options = cluster, mongo, meter, options
         self._users = options.sockets * GATEWAYS
-        self._pushed = 0
+        self._pushed_enough = False
         self._round = 0
 
     async def run(self, stack: AsyncExitStack, ending: signal.Signals, program: Path, folder: Path) -> dict[str, Any]:
@@ -81,6 +81,7 @@ class Avalanche:
 
     async def _end(self, stack: AsyncExitStack, ending: signal.Signals, idle: Spent) -> dict[str, Any]:
         pushing = asyncio.create_task(self._push())
+        stack.callback(self._stop_pushing)  # also where the measurement fails
         await asyncio.sleep(1)
         await self.crowd.samples_ms()
         await asyncio.sleep(self._options.calm)
@@ -108,7 +109,8 @@ class Avalanche:
             await starting
         spent = await self._meter.spent() - before - idle * seconds
         await asyncio.sleep(self._options.settle)
-        pushing.cancel()
+        self._stop_pushing()
+        await pushing
         await asyncio.sleep(1)
         late = await self.crowd.samples_ms()
         seen = await self.crowd.seen()
@@ -150,13 +152,17 @@ class Avalanche:
         """Push to sockets of the gateways that stay, one after another, at a pace."""
         staying = [user for gateway in range(GATEWAYS) if gateway != LOST for user in self._of(gateway)]
         due = time.monotonic()
-        while True:
+        while not self._pushed_enough:
             self._round += 1
             for user in staying:
+                if self._pushed_enough:
+                    break
                 await self._cluster.publish([user], self._round)
-                self._pushed += 1
                 due += 1 / self._options.rate
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    def _stop_pushing(self) -> None:
+        self._pushed_enough = True
 
     async def _append(self, users: list[int]) -> None:
         """Append events to streams, of which no push tells."""
@@ -217,6 +223,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         measured = await measure(ENDINGS[name], options)
         figures.setdefault("rest", measured["rest"])
         figures[name] = measured["end"]
+        print(json.dumps(measured), file=sys.stderr, flush=True)  # kept where the next one fails
     return figures
 
 

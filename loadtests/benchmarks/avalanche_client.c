@@ -166,8 +166,8 @@ static void event(struct conn *c, char *text, unsigned n) {
   c->seq = seq;
   *quote = 0;
   strcpy(c->offset, offset + 1);
-  if (c->returned) replayed++;
-  else if (t && sample_count < SAMPLES) samples[sample_count++] = (uint32_t)((now_ns() - strtoull(t + 4, NULL, 10)) / 1000);
+  if (!t) replayed++;
+  else if (!c->returned && sample_count < SAMPLES) samples[sample_count++] = (uint32_t)((now_ns() - strtoull(t + 4, NULL, 10)) / 1000);
 }
 
 static void frame(struct conn *c, char *text, unsigned n) {

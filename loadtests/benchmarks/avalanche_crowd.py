@@ -18,7 +18,7 @@ class Seen(NamedTuple):
     connected: int
     returned: int  # came back, each time that one did
     recovered: int  # of them with the socket they had
-    replayed: int  # stream events that they got after they came back
+    replayed: int  # stream events that were read from the store for them: those that were never pushed
     refused: int  # connects that a gateway refused for the moment
     unanswered: int  # connects that had no answer for 20 s
     wrong: int  # stream events that had not the next number

@@ -5,6 +5,7 @@ import re
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from http.client import HTTPException
 from typing import Any
 
 import psutil
@@ -48,7 +49,7 @@ class Meter:
         for pid, port in list(self._ports.items()):
             try:
                 self._commands[pid] = await store_commands(port)
-            except OSError:
+            except (OSError, HTTPException):
                 del self._ports[pid]  # it has ended
             self._seconds[pid] = cpu_s([pid])
         stats = await self._redis.info("commandstats")
