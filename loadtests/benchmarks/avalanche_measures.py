@@ -1,4 +1,4 @@
-"""What the processes of the avalanche have spent so far: processor time, memory, commands to store and Redis."""
+"""Meters for the processes of the avalanche: processor time, memory, and commands to the store and Redis."""
 
 import asyncio
 import re
