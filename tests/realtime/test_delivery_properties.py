@@ -262,17 +262,17 @@ def test_a_client_has_its_whole_stream_in_order_and_once(script: list[tuple[Any,
 async def test_what_is_missed_while_a_stream_is_read_is_read_after_that(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     await world.connect(remembers=False, meanwhile=[])
-    socket, find_one = world.socket, world.store.find_one
+    socket, get = world.socket, world.store.get_of_majority
     assert socket is not None
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(*where: Any) -> Any:
-        found = await find_one(*where)
+        found = await get(*where)
         begun.set()
         await go_on.wait()
         return found
 
-    monkeypatch.setattr(world.store, "find_one", slow)
+    monkeypatch.setattr(world.store, "get_of_majority", slow)
     await world.happen(pushed=False)
     world.delivery.mark_stale(socket, "sweep")
     await begun.wait()
