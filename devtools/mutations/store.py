@@ -117,15 +117,15 @@ MUTATIONS = (
         try:
             return await self._commit(verb, work)
 """,
-        """            row.update(_id=row_id, fingerprint=fingerprint, body=body, at=clock.now())
+        """            late.update(_id=row_id, fingerprint=fingerprint, body=body, at=clock.now())
             return result
 
-        row: Any = {}
+        late: Any = {}
         try:
             if found := await self.mongo.one(IDEMPOTENCY, {"_id": row_id}):
                 raise _Answered(found)
             done = await self._commit(verb, work)
-            await self.mongo.insert_missing(IDEMPOTENCY, [row])
+            await self.mongo.insert_missing(IDEMPOTENCY, [late])
             return done
 """,
         (f"{IDEMPOTENCY}::test_twins_at_the_same_time_are_one_write",),
