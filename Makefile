@@ -38,7 +38,7 @@ soak: packages-dev node-modules ## run the endurance tests at full size (network
 	PLAZA_SOAK=1 PLAZA_CHURN=50000 PLAZA_EXAMPLES=5000 $(VENV_PYTHON) -m pytest --hypothesis-profile=default -o faulthandler_timeout=1200 $(SOAKED)
 SOAKED := tests/api/test_overload.py tests/loadtests/test_bench.py tests/api/test_schemathesis.py tests/social/feeds/test_timelines_model.py \
 	tests/social/infra/store/test_paging_model.py tests/clients/test_kotlin.py tests/web/test_page.py tests/realtime tests/system/test_restore_under_load.py \
-	tests/system/test_rabbit_cluster.py
+	tests/system/test_rabbit_cluster.py tests/system/test_cluster_redis_nodes.py tests/workers/test_rabbit_cluster.py tests/loadtests/test_avalanche.py
 
 load: packages-dev ## simulate people on a cluster: SCENARIO=viral USERS=100 DURATION=60s STORE=rs; results in loadtests/results/
 	@sh tests/install-servers.sh

@@ -69,7 +69,7 @@ def test_a_push_that_never_comes_fails_the_run(ran):
 
 
 def test_pushes_that_come_again_or_count_too_much_fail_the_run(ran):
-    """One push comes twice, one under a new number, and from the third on a group counts one like too many."""
+    """Likes are pushed twice, under a new number, and then counted one too many."""
     ended = ran["repeated"].result()
     assert ended.code == 1, ended.printed
     assert ended.result["lost"] == 0

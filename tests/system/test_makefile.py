@@ -1,6 +1,7 @@
 """`make run` and `make test` on machines that lack something: a fake python3 stands for the real one."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -300,3 +301,13 @@ def one_line(refused: subprocess.CompletedProcess[str]) -> str:
     """Return all error output but make's own closing line, which must be one line."""
     (line,) = [line for line in refused.stderr.splitlines() if not line.startswith("make")]
     return line
+
+
+def test_a_soak_runs_every_test_that_waits_for_one():
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (soaked,) = re.findall(r"^SOAKED := (.*)$", makefile, re.MULTILINE)
+    waiting = [each for each in (ROOT / "tests").rglob("test_*.py") if "make soak runs it" in each.read_text()]
+    places = [ROOT / each for each in soaked.split()]
+    waiting.remove(Path(__file__))
+    assert len(waiting) > 5
+    assert [each for each in waiting if not any(each.is_relative_to(place) for place in places)] == []

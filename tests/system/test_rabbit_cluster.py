@@ -1,6 +1,6 @@
 """A cluster with three nodes of RabbitMQ under load: nodes restarted in turn, frozen, and all killed at once.
 
-`make soak` (PLAZA_SOAK=1) runs it; tests/workers/test_rabbit_cluster.py is what `make test` has of it.
+`make soak` (PLAZA_SOAK=1) runs it; tests/workers/test_rabbit_cluster.py kills the leader of a queue.
 """
 
 import os
