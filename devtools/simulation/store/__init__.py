@@ -1,0 +1,1 @@
+"""A document store in memory, behind the driver's calls that the product makes."""
