@@ -163,9 +163,10 @@ class BrokerServer(Server):
             self._deliver(consumer.queue)
 
     def messages(self) -> int:
-        """Return how many messages are in all queues, acked or not."""
-        waiting = sum(len(queue.messages) for queue in self.queues.values())
-        return waiting + sum(len(each.unacked) for queue in self.queues.values() for each in queue.consumers)
+        """Return how many messages are in the queues that are consumed, acked or not."""
+        consumed = [queue for queue in self.queues.values() if queue.consumers]
+        waiting = sum(len(queue.messages) for queue in consumed)
+        return waiting + sum(len(each.unacked) for queue in consumed for each in queue.consumers)
 
     def _route(self, exchange: str, routing_key: str) -> list[str]:
         if exchange == "":

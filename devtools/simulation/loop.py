@@ -6,6 +6,7 @@ jumps to the next timer. A process that has ended runs no step more: its tasks s
 """
 
 import asyncio
+import contextlib
 import heapq
 import random
 from collections import deque
@@ -59,8 +60,10 @@ class Step(asyncio.TimerHandle):
 class SimulatedTask(asyncio.Task[Any]):
     """A task with the process that it belongs to, and a hash that does not depend on its address."""
 
-    process: Process
-    number: int
+    def __init__(self, work: Any, *, loop: "SimulatedLoop", **more: Any) -> None:
+        loop.tasks += 1
+        self.number, self.process = loop.tasks, loop.process  # before asyncio puts it into a set
+        super().__init__(work, loop=loop, **more)
 
     def __hash__(self) -> int:
         return self.number
@@ -85,6 +88,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[float, int, Step]] = []
         self._order = 0
         self._jobs: list[greenlet.greenlet] = []
+        self._graves: list[Any] = []  # of ended processes: what is dropped would run its `finally` blocks
         self.set_task_factory(self._task)
 
     def time(self) -> float:
@@ -161,7 +165,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def end(self, process: Process) -> None:
         """End a process: none of its steps will run any more."""
         process.alive = False
-        process.ready.clear()
+        self._graves.append((self.tasks_of(process), process.ready))
+        process.ready = deque()
         if process in self._runnable:
             self._runnable.remove(process)
 
@@ -184,10 +189,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._runnable.append(process)
 
     def _task(self, _: asyncio.AbstractEventLoop, work: Any, **more: Any) -> SimulatedTask:
-        task = SimulatedTask(work, loop=self, **more)
-        self.tasks += 1
-        task.number, task.process = self.tasks, self.process
-        return task
+        return SimulatedTask(work, loop=self, **more)
 
     def _hop(self) -> float:
         return self._chance.random() * HOP_S
@@ -249,8 +251,15 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self.put_to_sleep(process, process.sleeps_at[1])
 
     def close(self) -> None:
-        """Drop all that waits; nothing of it runs any more."""
+        """Drop all that waits; of it nothing but `finally` blocks runs any more, and nothing comes of these."""
         self._runnable.clear()
         self._timers.clear()
+        for task in asyncio.all_tasks(self):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            with contextlib.suppress(BaseException):
+                task.get_coro().close()  # type: ignore[union-attr]
+        self._runnable.clear()
+        self._timers.clear()
+        self._graves.clear()
         self._jobs.clear()
         super().close()
