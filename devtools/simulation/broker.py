@@ -162,9 +162,9 @@ class BrokerServer(Server):
                 del consumer.unacked[each]
             self._deliver(consumer.queue)
 
-    def messages(self) -> int:
-        """Return how many messages are in the queues that are consumed, acked or not."""
-        consumed = [queue for queue in self.queues.values() if queue.consumers]
+    def messages(self, beginning: tuple[str, ...]) -> int:
+        """Return how many messages are in the queues whose names begin so, delivered or not."""
+        consumed = [queue for queue in self.queues.values() if queue.name.startswith(beginning)]
         waiting = sum(len(queue.messages) for queue in consumed)
         return waiting + sum(len(each.unacked) for queue in consumed for each in queue.consumers)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from devtools.simulation.network import Server
 from devtools.simulation.world import World
 
-HEAL_S = 6.0  # from here on there are no faults
+HEAL_S = 4.0  # from here on there are no faults
 LIKELY = {"api": 0.35, "worker": 0.7, "gateway": 0.4}
 MOST_STEPS = {"api": 1_200, "worker": 2_500, "gateway": 1_500}  # of those at which a process may die
 NEVER = 0

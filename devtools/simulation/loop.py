@@ -12,7 +12,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import greenlet
@@ -21,6 +21,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 STEP_S = 5e-6  # that each step takes
+STEPS_AT_ONCE = 64  # between two looks of the loop whether it is to stop, beside those after each step
 HOP_S = 20e-6  # between a thread and the loop, at most
 
 
@@ -53,7 +54,11 @@ class Step(asyncio.TimerHandle):
     def __init__(
         self, when: float, callback: Any, args: Any, loop: "SimulatedLoop", context: Context | None, process: Process
     ) -> None:
-        super().__init__(when, callback, args, loop, context)
+        # As the classes above do it, but without what only a loop that is debugged needs: millions are made a minute.
+        self._when, self._callback, self._args, self._loop = when, callback, args, loop
+        self._context = copy_context() if context is None else context
+        self._cancelled = self._scheduled = False
+        self._source_traceback = self._repr = None
         self.process = process
 
 
@@ -214,6 +219,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return step
 
     def _run_once(self) -> None:
+        for _ in range(STEPS_AT_ONCE):
+            self._turn()
+            if self._stopping:
+                return
+
+    def _turn(self) -> None:
         timers = self._timers
         if not self._runnable:
             if not timers:

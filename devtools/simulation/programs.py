@@ -3,6 +3,7 @@
 A supervisor keeps each program running: where its process dies, a new one starts a little later.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from devtools.simulation.sockets import MemoryEngine
 from devtools.simulation.world import World
 from realtime.app import Gateway
 from realtime.settings import GatewaySettings
+from social.contracts.problems import Unavailable
 from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
 from social.infra.process.watching import watch_servers
@@ -37,7 +39,7 @@ class Program:
 
     world: World
     name: str
-    start: Callable[["Program", Plaza, Tasks], Awaitable[None]]
+    start: "Start"
     schedule: Schedule
     process: Process = field(init=False)
     plaza: Plaza | None = None
@@ -57,17 +59,22 @@ class Program:
 
     async def _main(self) -> None:
         plaza, tasks = connect(self.world), Tasks()
-        tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
-        plaza.start(tasks)
-        await self.start(self, plaza, tasks)
-        self.plaza = plaza
-        await tasks.stop.wait()
+        with contextlib.suppress(Unavailable):  # where the store is away, the process ends
+            tasks.start("server watch", watch_servers(plaza.redis, plaza.broker))
+            plaza.start(tasks)
+            await self.start(self, plaza, tasks)
+            self.plaza = plaza
+            await tasks.stop.wait()
+        self.world.kill(self.process)
 
     @property
     def engine(self) -> MemoryEngine | None:
         """The gateway's engine, where clients can connect."""
         engine: Any = self.gateway.transport.server.engine if self.gateway else None
         return engine
+
+
+Start = Callable[[Program, Plaza, Tasks], Awaitable[None]]
 
 
 async def start_api(program: Program, plaza: Plaza, tasks: Tasks) -> None:

@@ -28,7 +28,7 @@ from social.infra.broker.outbox import Outbox
 from social.infra.process.plaza import Plaza
 from social.infra.store import mongo, pipelined, store_transaction
 
-PARTITIONS = 2
+PREFIX, PARTITIONS = "plaza", 2
 
 
 class _Makers:
@@ -76,6 +76,7 @@ def replaced(world: World) -> Iterator[None]:
         replace(time, "time", world.time_s)
         replace(time, "monotonic", world.loop.time)
         replace(time, "perf_counter", world.loop.time)
+        replace(time, "sleep", world.loop.sleep)
         replace(secrets, "token_bytes", lambda size=32: world.chance.randbytes(size))
         replace(clock, "now", world.now)
         replace(jwt.api_jwt, "datetime", _dates_of(world))
@@ -108,5 +109,5 @@ def connect(world: World) -> Plaza:
     """Return the system as the running process sees it."""
     store = mongo.Mongo("mongodb://simulated", "plaza")
     outbox = Outbox(store)
-    broker = rabbit.RabbitBroker("amqp://simulated", "plaza", outbox, PARTITIONS)
+    broker = rabbit.RabbitBroker("amqp://simulated", PREFIX, outbox, PARTITIONS)
     return Plaza.over(store, world.redis.client(), broker, outbox)

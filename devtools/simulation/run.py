@@ -64,21 +64,9 @@ def run(seed: int) -> Outcome:
 
 async def _run(world: World, seed: int) -> Outcome:
     chosen = faults.schedule(world)
-    crowd = crowds.settle(world, NAMES)
-    verifier = Verifier(signer().jwks)
-    starts = {
-        "api 1": programs.start_api,
-        "api 2": programs.start_api,
-        "worker 1": programs.start_worker,
-        "worker 2": programs.start_worker,
-        "gateway 1": partial(programs.start_gateway, verifier),
-        "gateway 2": partial(programs.start_gateway, verifier),
-    }
-    running = {name: programs.Program(world, name, start, chosen) for name, start in starts.items()}
-    for each in running.values():
-        each.begin()
-    gateways = [each for each in running.values() if each.name.startswith("gateway")]
-    apis = [each for each in running.values() if each.name.startswith("api")]
+    crowd = crowds.settle(world, NAMES[: world.chance.randint(2, 3)])
+    running = _programs(world, chosen)
+    apis, gateways = ([each for each in running if each.name.startswith(kind)] for kind in ("api", "gateway"))
     readers = [Reader(world, person, signer().sign(person.id, "0" * 24), gateways) for person in crowd.people]
     for reader in readers:
         world.loop.spawn(world.loop.world, reader.run(), "reader")
@@ -101,6 +89,23 @@ async def _run(world: World, seed: int) -> Outcome:
         sum(len(reader.seqs) for reader in readers),
         len(world.crashes),
     )
+
+
+def _programs(world: World, chosen: faults.Schedule) -> list[programs.Program]:
+    """Start one or two of each program."""
+    kinds: dict[str, programs.Start] = {
+        "api": programs.start_api,
+        "worker": programs.start_worker,
+        "gateway": partial(programs.start_gateway, Verifier(signer().jwks)),
+    }
+    running = [
+        programs.Program(world, f"{kind} {number}", start, chosen)
+        for kind, start in kinds.items()
+        for number in range(1, world.chance.randint(1, 2) + 1)
+    ]
+    for each in running:
+        each.begin()
+    return running
 
 
 async def _until_at_rest(world: World, chosen: faults.Schedule, readers: list[Reader]) -> None:

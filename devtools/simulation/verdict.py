@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from devtools.simulation.crowd import Act, Crowd
+from devtools.simulation.programs import ROLES
 from devtools.simulation.reader import Reader
+from devtools.simulation.replaced import PREFIX
 from devtools.simulation.world import World
 from social.infra.store.rows import (
     COMMENTS,
@@ -22,10 +24,13 @@ from social.infra.store.rows import (
 from social.notifications import streams
 
 
+CONSUMED = tuple(f"{PREFIX}.{role}" for role in ROLES)
+
+
 def at_rest(world: World, readers: Sequence[Reader]) -> bool:
     """Return whether nothing is on its way any more."""
     documents = world.engine.collections
-    if documents[OUTBOX] or world.broker.messages():
+    if documents[OUTBOX] or world.broker.messages(CONSUMED):
         return False
     if any(group.get("due_at") for group in documents[NOTIFICATIONS].values()):
         return False
@@ -119,7 +124,7 @@ def _left_over(world: World) -> Iterator[str]:
         yield f"parked: {[each['error'] for each in documents[PARKED].values()]}"
     if documents[OUTBOX]:
         yield f"outbox: {len(documents[OUTBOX])} rows are left"
-    if waiting := world.broker.messages():
+    if waiting := world.broker.messages(CONSUMED):
         yield f"broker: {waiting} messages are left"
     keys = Counter(each["_id"] for each in documents[IDEMPOTENCY].values())
     texts = {each["text"] for each in documents[COMMENTS].values()}

@@ -273,16 +273,24 @@ def _error(index: int, duplicate: Duplicate) -> Document:
 
 
 def _projected(document: Document, fields: Mapping[str, Any] | None) -> Document:
-    copied: Document = bson.decode(bson.encode(document), CODECS)
     if not fields:
-        return copied
-    kept: Document = {"_id": copied["_id"]}
+        return {name: _copied(value) for name, value in document.items()}
+    if not all(fields.values()):  # such as {"password": 0}
+        return {name: _copied(value) for name, value in document.items() if name not in fields}
+    kept: Document = {"_id": document["_id"]}
     for path in fields:
         name, _, rest = path.partition(".")
-        if name not in copied:
+        if name not in document:
             continue
         if not rest:
-            kept[name] = copied[name]
-        elif isinstance(copied[name], dict) and rest in copied[name]:
-            kept.setdefault(name, {})[rest] = copied[name][rest]
+            kept[name] = _copied(document[name])
+        elif isinstance(document[name], dict) and rest in document[name]:
+            kept.setdefault(name, {})[rest] = _copied(document[name][rest])
     return kept
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of a stored value: of all that documents hold only these two kinds can be changed."""
+    if isinstance(value, dict):
+        return {name: _copied(each) for name, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
