@@ -78,7 +78,11 @@ def plan(chance: random.Random, crowd: Crowd) -> dict[Person, list[Act]]:
     for by in crowd.people:
         others = [each for each in crowd.people if each is not by]
         mine = [Act("like", by, to) for to in others] + [Act("follow", by, to) for to in others]
-        mine += [Act("comment", by, to, f"{by.username} says {number} to {to.username}") for to in others for number in (1, 2)]
+        mine += [
+            Act("comment", by, to, f"{by.username} says {number} to {to.username}")
+            for to in others
+            for number in (1, 2)
+        ]
         chance.shuffle(mine)
         acts[by] = mine[: chance.randint(2, 5)]
     return acts

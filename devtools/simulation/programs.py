@@ -24,8 +24,8 @@ from social.infra.process.plaza import Plaza
 from social.infra.process.process import Tasks
 from social.infra.process.watching import watch_servers
 from social.infra.security.tokens import Verifier
-from workers import relay, runner
 from workers import app as workers_app
+from workers import relay, runner
 
 ROLES = ("notifications", "counters")
 SETTINGS = GatewaySettings.model_construct(

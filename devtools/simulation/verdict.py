@@ -23,7 +23,6 @@ from social.infra.store.rows import (
 )
 from social.notifications import streams
 
-
 CONSUMED = tuple(f"{PREFIX}.{role}" for role in ROLES)
 
 

@@ -207,9 +207,7 @@ class Collection:
         if errors := answer.get("writeErrors"):
             raise DuplicateKeyError(errors[0]["errmsg"], DUPLICATE_KEY, errors[0])
         upserted = answer["upserted"]
-        return SimpleNamespace(
-            modified_count=answer["nModified"], upserted_id=upserted[0]["_id"] if upserted else None
-        )
+        return SimpleNamespace(modified_count=answer["nModified"], upserted_id=upserted[0]["_id"] if upserted else None)
 
     async def _write(self, command: Document) -> Document:
         answer: Document = await asked(self._client, lambda: self._engine.run(command))
@@ -227,5 +225,3 @@ class Cursor:
         """Return all results."""
         found: list[Document] = await asked(self._client, self._read)
         return found
-
-

@@ -204,7 +204,9 @@ class Engine:
             candidates = [*documents.values()]
         return (each for each in candidates if matches(each, where))
 
-    def _put(self, name: str, document: Mapping[str, Any], transaction: OpenTransaction | None, *, new: bool = False) -> None:
+    def _put(
+        self, name: str, document: Mapping[str, Any], transaction: OpenTransaction | None, *, new: bool = False
+    ) -> None:
         kept: Document = bson.decode(bson.encode(document), CODECS)
         documents = (transaction.view if transaction else self.collections)[name]
         if new and kept["_id"] in documents:

@@ -95,7 +95,9 @@ OPERATORS: dict[str, Callable[[Sequence[Any], Any], bool]] = {
     "$exists": lambda found, wanted: any(each is not MISSING for each in found) == bool(wanted),
     "$type": lambda found, wanted: any(each is not MISSING and type_of(each) == wanted for each in found),
     "$not": lambda found, condition: not all(_holds(found, each, operand) for each, operand in condition.items()),
-    "$elemMatch": lambda found, condition: any(isinstance(each, Mapping) and matches(each, condition) for each in found),
+    "$elemMatch": lambda found, condition: any(
+        isinstance(each, Mapping) and matches(each, condition) for each in found
+    ),
 }
 
 
