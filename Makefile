@@ -63,6 +63,10 @@ chaos: packages-dev ## let a seed choose faults of a cluster under load, and cou
 	@$(VENV_PYTHON) -m loadtests.chaos $(call said,RUNS,runs) $(call said,SEED,seed) $(call said,RESUME,resume) \
 		$(call said,PREVIOUS,previous) $(if $(WRITE),--write)
 
+simulate: packages-dev ## run the way from verb to socket in one process on a virtual clock, with faults by seeds: SEEDS=1000 SEED=1 RESUME=file PROVE=1
+	@$(VENV_PYTHON) -m devtools.simulation $(call said,SEEDS,seeds) $(call said,SEED,seed) $(call said,RESUME,resume) \
+		$(if $(PROVE),--prove)
+
 kills: packages-dev ## kill the parts of a cluster one after another under load, and write down what was lost (nothing); BROKER=sqs
 	@sh tests/install-servers.sh
 	$(VENV_PYTHON) loadtests/kills.py $(call said,BROKER,broker) --write
@@ -173,4 +177,4 @@ tools: venv
 chart-tools: packages-dev
 	@cmp -s requirements/helm.txt .venv/tools/helm.txt || $(VENV_PYTHON) tests/install_chart_tools.py
 
-.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos mutate docs vendor lock audit digests up down logs docker clean venv packages-run packages-dev node-modules tools chart-tools
+.PHONY: help run cluster test soak load bench bench-fanout bench-rest chaos simulate mutate docs vendor lock audit digests up down logs docker clean venv packages-run packages-dev node-modules tools chart-tools

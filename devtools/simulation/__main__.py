@@ -8,6 +8,7 @@ from pathlib import Path
 from devtools.simulation.campaign import Campaign, carry_on, told
 from devtools.simulation.replaced import silent
 from devtools.simulation.run import run
+from devtools.simulation.safety_lines import noticed
 
 
 def main() -> int:
@@ -16,6 +17,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1_000, help="how many seeds to run")
     parser.add_argument("--seed", type=int, default=1, help="the first of them")
     parser.add_argument("--resume", type=Path, help="file that keeps the campaign; one that is there goes on")
+    parser.add_argument("--prove", action="store_true", help="run without each of some safety lines afterwards")
     asked = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets of texts would differ from run to run
         environment = os.environ | {"PYTHONHASHSEED": "0"}
@@ -28,7 +30,18 @@ def main() -> int:
     campaign = Campaign.of(asked.resume, asked.seed)
     carry_on(campaign, campaign.first + asked.seeds, asked.resume, lambda line: print(line, flush=True))
     print(campaign)
-    return bool(campaign.failed)
+    return bool(campaign.failed) or (asked.prove and not proves(asked.seed))
+
+
+def proves(first: int) -> bool:
+    """Return whether a seed repeats itself step by step, and whether runs without a safety line have flaws."""
+    with silent():
+        repeats = run(first).digest == run(first).digest
+        print("the order of steps repeats" if repeats else f"seed {first} has another order of steps each time")
+        found = list(noticed(first))
+    for line, seeds in found:
+        print(f"without the line by which {line.name}: " + (f"a flaw after {seeds} seeds" if seeds else "no flaw"))
+    return repeats and all(seeds for _, seeds in found)
 
 
 if __name__ == "__main__":

@@ -140,7 +140,7 @@ class Channel:
         def leave() -> None:
             for each in self.consumers.values():
                 self.connection.server.cancel(each)
-            self.connection.server.respond(there, lambda: done.done() or done.set_result(None))
+            self.connection.server.respond(there, _finish, done)
 
         self.connection.server.request(there, leave)
         await done
@@ -194,7 +194,7 @@ class Exchange:
         finally:
             channel.pending.pop(confirmed, None)
         if not routed and mandatory and channel.on_return_raises:
-            raise DeliveryError(None, None)  # type: ignore[arg-type]
+            raise DeliveryError(None, None)
 
 
 class ClientQueue:
@@ -222,7 +222,7 @@ class ClientQueue:
         done = loop.create_future()
 
         def arrive() -> None:
-            server.respond(there, lambda: done.done() or done.set_result(None))
+            server.respond(there, _finish, done)
             server.consume(consumer)
 
         server.request(there, arrive)
@@ -254,6 +254,11 @@ class IncomingMessage:
         there, server = self._channel.there(), self._channel.connection.server
         server.request(there, lambda: server.ack(self._consumer, self.delivery_tag, multiple=multiple))
         await asyncio.sleep(0)
+
+
+def _finish(done: "asyncio.Future[Any]") -> None:
+    if not done.done():
+        done.set_result(None)
 
 
 def namespace(server: BrokerServer) -> SimpleNamespace:

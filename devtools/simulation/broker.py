@@ -38,7 +38,7 @@ class Consumer:
     queue: Queue
     connection: "ServerConnection"
     prefetch: int
-    deliver: Callable[[int, Message], None]
+    deliver: Callable[[int, Message, bool], None]
     unacked: dict[int, Message] = field(default_factory=dict)
     tags: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -96,7 +96,7 @@ class BrokerServer(Server):
         """Do something at the server behind what this connection asked before, unless the connection has ended."""
         loop = self.loop
         connection.there_at = max(connection.there_at, loop.time() + self.network.latency())
-        loop.call_in(self.process, connection.there_at - loop.time(), lambda: connection.open and work())
+        loop.call_in(self.process, connection.there_at - loop.time(), _if_open, connection, work)
 
     def respond(self, connection: ServerConnection, call: Callable[..., object], *arguments: Any) -> None:
         """Call something in the client's process, behind what this connection was sent before."""
@@ -196,6 +196,11 @@ class BrokerServer(Server):
             message, tag = queue.messages.popleft(), next(consumer.tags)
             consumer.unacked[tag] = message
             self.respond(consumer.connection, consumer.deliver, tag, message, message.redelivered)
+
+
+def _if_open(connection: ServerConnection, work: Callable[[], None]) -> None:
+    if connection.open:
+        work()
 
 
 def _fits(pattern: str, key: str) -> bool:

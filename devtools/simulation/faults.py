@@ -1,4 +1,4 @@
-"""The faults of a run, drawn from its seed: which processes die at which step, and what servers and ways do meanwhile."""
+"""The faults of a run, drawn from its seed: which processes die at which step, and what servers and ways do."""
 
 import random
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from contextvars import Context, copy_context
-from typing import Any, TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple
 
 import greenlet
 
@@ -52,10 +52,10 @@ class Step(asyncio.TimerHandle):
     __slots__ = ("process",)
 
     def __init__(
-        self, when: float, callback: Any, args: Any, loop: "SimulatedLoop", context: Context | None, process: Process
+        self, when: float, call: tuple[Any, Any], loop: "SimulatedLoop", context: Context | None, process: Process
     ) -> None:
         # As the classes above do it, but without what only a loop that is debugged needs: millions are made a minute.
-        self._when, self._callback, self._args, self._loop = when, callback, args, loop
+        self._when, (self._callback, self._args), self._loop = when, call, loop
         self._context = copy_context() if context is None else context
         self._cancelled = self._scheduled = False
         self._source_traceback = self._repr = None
@@ -101,25 +101,23 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     # What asyncio calls
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
-    ) -> Step:
-        return self._add(Step(self._now, callback, args, self, context, self.process))
+    def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None) -> Step:
+        return self._add(Step(self._now, (callback, args), self, context, self.process))
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+    call_soon_threadsafe = call_soon
 
     def call_later(
-        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> Step:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> Step:
-        return self._set(Step(when, callback, args, self, context, self.process))
+        return self._set(Step(when, (callback, args), self, context, self.process))
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Executor | None, function: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+    def run_in_executor(
+        self, executor: Executor | None, function: Callable[[*Ts], T], *args: *Ts
     ) -> "asyncio.Future[T]":
         """Run a function that blocks: it waits by `wait`, and the loop goes on meanwhile."""
         done = self.create_future()
@@ -148,7 +146,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def call_in(self, process: Process, delay_s: float, callback: Callable[..., object], *args: Any) -> Step:
         """Call something in a process after a while, unless the process has ended by then."""
-        return self._set(Step(self._now + delay_s, callback, args, self, None, process))
+        return self._set(Step(self._now + delay_s, (callback, args), self, None, process))
 
     def spawn(self, process: Process, work: Coroutine[Any, Any, Any], name: str) -> SimulatedTask:
         """Start a task in a process."""
@@ -158,14 +156,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         finally:
             self.process = before
 
-    def wait(self, begin: Callable[[Callable[[Any], None]], None]) -> Any:
+    def wait(self, begin: Callable[[Callable[[Any], None]], object]) -> Any:
         """Wait within a function that blocks, until what `begin` was given is called; return its argument."""
         begin(greenlet.getcurrent().switch)
         return self._jobs_parent().switch()
 
     def sleep(self, seconds: float) -> None:
         """Wait within a function that blocks."""
-        self.wait(lambda awake: self.call_later(seconds, awake, None) and None)
+        self.wait(lambda awake: self.call_later(seconds, awake, None))
 
     def end(self, process: Process) -> None:
         """End a process: none of its steps will run any more."""
@@ -221,7 +219,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         for _ in range(STEPS_AT_ONCE):
             self._turn()
-            if self._stopping:
+            if self._stopping:  # type: ignore[attr-defined]
                 return
 
     def _turn(self) -> None:
@@ -268,7 +266,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             with contextlib.suppress(BaseException):
-                task.get_coro().close()  # type: ignore[union-attr]
+                task.get_coro().close()
         self._runnable.clear()
         self._timers.clear()
         self._graves.clear()

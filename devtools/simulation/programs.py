@@ -70,8 +70,8 @@ class Program:
     @property
     def engine(self) -> MemoryEngine | None:
         """The gateway's engine, where clients can connect."""
-        engine: Any = self.gateway.transport.server.engine if self.gateway else None
-        return engine
+        engine = self.gateway.transport.server.engine if self.gateway else None
+        return engine if isinstance(engine, MemoryEngine) else None
 
 
 Start = Callable[[Program, Plaza, Tasks], Awaitable[None]]

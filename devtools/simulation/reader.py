@@ -1,4 +1,4 @@
-"""A client that reads its stream over a socket, as official clients do: it comes back by itself, with pid and offset."""
+"""A client that reads its stream over a socket, as official clients do: it comes back with pid and offset."""
 
 import asyncio
 import json

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -33,7 +33,7 @@ class RedisServer(Server):
         client.server = self
         return client
 
-    def run(self, arguments: Sequence[Any], options: dict[str, Any]) -> Any:
+    def run(self, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
         """Run a command."""
         if arguments[0] == "PUBLISH":
             return self._publish(_bytes(arguments[1]), _bytes(arguments[2]))
@@ -90,7 +90,7 @@ class SimulatedRedis(Redis):
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "SimulatedPipeline":
         return SimulatedPipeline(self)
 
-    def pubsub(self, **_: Any) -> "Subscriber":
+    def pubsub(self, **_: Any) -> Any:
         return Subscriber(self.server)
 
 

@@ -1,7 +1,6 @@
 """A run: the world of a seed, from its first step to the verdict."""
 
 import asyncio
-import contextlib
 import gc
 import random
 from dataclasses import dataclass
@@ -109,10 +108,7 @@ def _programs(world: World, chosen: faults.Schedule) -> list[programs.Program]:
 
 
 async def _until_at_rest(world: World, chosen: faults.Schedule, readers: list[Reader]) -> None:
-    while not chosen.healed:
+    until = faults.HEAL_S + PATIENCE_S
+    while (not chosen.healed or not verdict.at_rest(world, readers)) and world.loop.time() < until:  # noqa: ASYNC110
         await asyncio.sleep(LOOKS_EVERY_S)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S):
-            while not verdict.at_rest(world, readers):
-                await asyncio.sleep(LOOKS_EVERY_S)
-            await asyncio.sleep(2 * LOOKS_EVERY_S)  # what is doubled comes a little later
+    await asyncio.sleep(2 * LOOKS_EVERY_S)  # what is doubled comes a little later

@@ -271,6 +271,7 @@ def test_help_lists_what_make_can_do(make: Make) -> None:
     assert "make chaos " in shown
     assert "make mutate " in shown
     assert "make kills " in shown
+    assert "make simulate " in shown
     assert "make test " in shown
     assert "venv" not in shown
 

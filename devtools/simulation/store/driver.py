@@ -122,7 +122,8 @@ class Database:
 
     async def command(self, name: str, **_: Any) -> Document:
         """Answer `ping` and `hello`."""
-        return await asked(self._client, lambda: {"ok": 1.0, "localTime": clock.now()})
+        answer: Document = await asked(self._client, lambda: {"ok": 1.0, "localTime": clock.now()})
+        return answer
 
 
 async def asked(client: Client, work: Callable[[], Any]) -> Any:

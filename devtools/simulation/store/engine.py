@@ -139,7 +139,7 @@ class Engine:
     def aggregate(self, name: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """Return the results of a pipeline over a collection."""
         documents = [bson.decode(bson.encode(each), CODECS) for each in self.collections[name].values()]
-        return aggregated(documents, pipeline, lambda other, where: self.find(other, where))
+        return aggregated(documents, pipeline, self.find)
 
     def _run_find(self, command: Mapping[str, Any], name: str, transaction: OpenTransaction | None) -> Document:
         fields = command.get("projection")
