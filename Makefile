@@ -63,9 +63,9 @@ chaos: packages-dev ## let a seed choose faults of a cluster under load, and cou
 	@$(VENV_PYTHON) -m loadtests.chaos $(call said,RUNS,runs) $(call said,SEED,seed) $(call said,RESUME,resume) \
 		$(call said,PREVIOUS,previous) $(if $(WRITE),--write)
 
-simulate: packages-dev ## run the way from verb to socket in one process on a virtual clock, with faults by seeds: SEEDS=1000 SEED=1 RESUME=file PROVE=1
+simulate: packages-dev ## run the way from verb to socket in one process on a virtual clock, with faults by seeds: SEEDS=1000 SEED=1 RESUME=file PROVE=1 WITHOUT="seq-not-compared"
 	@$(VENV_PYTHON) -m devtools.simulation $(call said,SEEDS,seeds) $(call said,SEED,seed) $(call said,RESUME,resume) \
-		$(if $(PROVE),--prove)
+		$(if $(PROVE),--prove) $(call said,WITHOUT,without)
 
 kills: packages-dev ## kill the parts of a cluster one after another under load, and write down what was lost (nothing); BROKER=sqs
 	@sh tests/install-servers.sh

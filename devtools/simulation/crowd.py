@@ -9,11 +9,12 @@ from functools import partial
 from devtools.simulation.network import Lost
 from devtools.simulation.programs import Program
 from devtools.simulation.world import World
+from social.contracts.notifications import Read
 from social.contracts.problems import Problem, RateLimited, Unavailable
 from social.infra import clock
 from social.infra.process.plaza import IdempotencyKey, Plaza
 from social.infra.store.rows import POSTS, STREAMS, USERS
-from social.notifications import streams
+from social.notifications import reading, streams
 from social.people import follows, users
 from social.posts import comments, entities, likes, publishing
 
@@ -37,7 +38,7 @@ class Person:
 class Act:
     """An act of a person: what is to be there once it is acknowledged. `text` tells comments apart."""
 
-    kind: str  # like, comment or follow
+    kind: str  # like, comment, follow, or read: of all notifications there are
     by: Person
     to: Person
     text: str = ""
@@ -77,7 +78,7 @@ def plan(chance: random.Random, crowd: Crowd) -> dict[Person, list[Act]]:
     acts: dict[Person, list[Act]] = {}
     for by in crowd.people:
         others = [each for each in crowd.people if each is not by]
-        mine = [Act("like", by, to) for to in others] + [Act("follow", by, to) for to in others]
+        mine = [Act(kind, by, to) for to in others for kind in ("like", "follow")] + [Act("read", by, by)]
         mine += [
             Act("comment", by, to, f"{by.username} says {number} to {to.username}")
             for to in others
@@ -88,10 +89,10 @@ def plan(chance: random.Random, crowd: Crowd) -> dict[Person, list[Act]]:
     return acts
 
 
-async def act_all(world: World, crowd: Crowd, acts: Sequence[Act], apis: Sequence[Program]) -> None:
+async def act_all(world: World, crowd: Crowd, acts: Sequence[Act], apis: Sequence[Program], pace_s: float) -> None:
     """Do a person's acts one after another; each is repeated until it is acknowledged or refused."""
     for act in acts:
-        await asyncio.sleep(world.chance.random() * 0.8)
+        await asyncio.sleep(world.chance.random() * pace_s)
         crowd.acts.append(act)
         if world.chance.random() < 0.15:  # two taps at once
             await asyncio.gather(_repeat(world, act, apis), _repeat(world, act, apis))
@@ -122,6 +123,8 @@ def _verb(act: Act) -> Verb:
             return plaza.commit(likes.like, act.to.post_id, by=act.by.id)
         if act.kind == "follow":
             return plaza.commit(follows.follow, act.to.username, by=act.by.id)
+        if act.kind == "read":
+            return reading.read(plaza, Read(all_until=clock.now()), by=act.by.id)
         key = IdempotencyKey(act.by.id, act.text)
         return plaza.commit_idempotent(key, comments.add, act.to.post_id, act.text, by=act.by.id)
 

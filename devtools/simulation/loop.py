@@ -85,6 +85,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.steps = 0
         self.digest = 0
         self.ended: Callable[[Process], None] = lambda process: None  # called when a process comes to `dies_at`
+        self.slept: Callable[[Process, float], None] = lambda process, seconds: None  # called as one stands still
         self.traced: Callable[[Step], None] | None = None  # called before each step
         self._chance = chance
         self._most_steps = most_steps
@@ -185,6 +186,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             if process in self._runnable:
                 self._runnable.remove(process)
             self.call_in(self.world, seconds, self._wake, process)
+            self.slept(process, seconds)
 
     def _wake(self, process: Process) -> None:
         process.asleep = False

@@ -18,6 +18,7 @@ from devtools.simulation.world import World
 from social.infra.security.tokens import Signer, Verifier
 
 NAMES = ("ada", "bob", "eve")
+PACES_S = (0.03, 0.8)  # the longest pause between two acts of a person
 LOOKS_EVERY_S = 0.5
 PATIENCE_S = 150.0  # from the healing to the rest
 
@@ -69,10 +70,10 @@ async def _run(world: World, seed: int) -> Outcome:
     readers = [Reader(world, person, signer().sign(person.id, "0" * 24), gateways) for person in crowd.people]
     for reader in readers:
         world.loop.spawn(world.loop.world, reader.run(), "reader")
-    acts = crowds.plan(world.chance, crowd)
+    acts, pace_s = crowds.plan(world.chance, crowd), world.chance.choice(PACES_S)
     problem = None
     try:
-        await asyncio.gather(*(crowds.act_all(world, crowd, mine, apis) for mine in acts.values()))
+        await asyncio.gather(*(crowds.act_all(world, crowd, mine, apis, pace_s) for mine in acts.values()))
         await _until_at_rest(world, chosen, readers)
     except Stuck as stuck:
         problem = f"stuck: {stuck}"

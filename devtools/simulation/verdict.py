@@ -48,7 +48,7 @@ def flaws(world: World, crowd: Crowd, readers: Sequence[Reader]) -> list[str]:
 
 
 def _writes(world: World, crowd: Crowd) -> Iterator[str]:
-    stored, attempted = _stored(world), {_effect(act): act for act in crowd.acts}
+    stored, attempted = _stored(world), {_effect(act): act for act in crowd.acts if act.kind != "read"}
     for effect, times in stored.items():
         if effect not in attempted:
             yield f"unexpected: {effect}"

@@ -12,6 +12,7 @@ from devtools.simulation.redis import RedisServer
 from devtools.simulation.store.engine import Engine
 
 BEGINS_S = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+HEARTBEATS_S = 1.0  # without which the broker ends a connection; a minute, in less time
 MOST_STEPS = 400_000  # of a run: about fifty times as many as usual
 
 
@@ -33,6 +34,7 @@ class World:
     def __post_init__(self) -> None:
         self.loop = SimulatedLoop(self.chance, MOST_STEPS)
         self.loop.ended = self.kill
+        self.loop.slept = self._silent
         self.network = Network(self.loop, self.chance)
         self.store = Server(self.network, "store")
         self.engine = Engine(self.loop.time, self.now)
@@ -65,6 +67,11 @@ class World:
         self.redis.lose_connections(lambda each: each is process)
         for mourn in self.mourners.pop(process):
             self.loop.call_in(self.loop.world, self.network.latency(), mourn)
+
+    def _silent(self, process: Process, seconds: float) -> None:
+        """Let the broker end a connection without heartbeats: others get its messages, and it does not know yet."""
+        if seconds > HEARTBEATS_S and self.chance.random() < 0.7:
+            self.loop.call_in(self.loop.world, HEARTBEATS_S, self.broker.lose_connections, lambda each: each is process)
 
     def close(self) -> None:
         """Drop all that still waits."""
