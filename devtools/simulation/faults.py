@@ -7,8 +7,8 @@ from devtools.simulation.network import Server
 from devtools.simulation.world import World
 
 HEAL_S = 4.0  # from here on there are no faults
-LIKELY = {"api": 0.35, "worker": 0.7, "gateway": 0.4}
-MOST_STEPS = {"api": 1_200, "worker": 2_500, "gateway": 1_500}  # of those at which a process may die
+LIKELY = {"api": 0.6, "worker": 0.8, "gateway": 0.5}
+MOST_STEPS = {"api": 600, "worker": 1_200, "gateway": 700}  # of those at which a process may die
 NEVER = 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 12
+SEEDS = 8
 
 
 @pytest.fixture(scope="module")
