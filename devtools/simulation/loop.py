@@ -86,7 +86,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.digest = 0
         self.ended: Callable[[Process], None] = lambda process: None  # called when a process comes to `dies_at`
         self.slept: Callable[[Process, float], None] = lambda process, seconds: None  # called as one stands still
-        self.traced: Callable[[Step], None] | None = None  # called before each step
         self._chance = chance
         self._most_steps = most_steps
         self._now = 0.0
@@ -254,8 +253,6 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self.ended(process)
             return
         self.process = process
-        if self.traced is not None:
-            self.traced(step)
         step._run()
         self.process = self.world
         if process.steps == process.sleeps_at[0]:

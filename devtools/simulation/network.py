@@ -1,6 +1,5 @@
-"""The ways between processes and servers: each message takes a while, drawn from the seed, and may be lost."""
+"""The network: each message takes a while, drawn from the seed, and may be lost."""
 
-import asyncio
 import random
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ class Lost(Exception):
 
 
 class Network:
-    """How long messages take; each server is a process that no fault ends, but that can be away."""
+    """The ways between processes and servers: how long messages take on them is drawn from the seed."""
 
     def __init__(self, loop: SimulatedLoop, chance: random.Random) -> None:
         self.loop = loop
@@ -99,9 +98,3 @@ class Again(Exception):
     """The wish of a server to look at a message again a little later."""
 
     AFTER_S = 0.005
-
-
-def cancel_quietly(future: "asyncio.Future[Any]") -> None:
-    """Cancel a future that nobody waits for any more."""
-    if not future.done():
-        future.cancel()

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.simulation.campaign import Campaign, told
+from devtools.simulation.mutated import mutated
+from devtools.simulation.run import Outcome
+from social.infra.store.transaction import Transaction
+
 ROOT = Path(__file__).parents[2]
 SEEDS = 8
 
@@ -39,3 +44,36 @@ def test_a_seed_repeats_itself_step_by_step(campaign: tuple[subprocess.Completed
 def test_a_missing_safety_line_is_noticed(campaign: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     assert campaign[0].stdout.count("a flaw after") == 3
     assert "no flaw" not in campaign[0].stdout
+
+
+def test_a_campaign_goes_on_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "campaign.json"
+    begun = Campaign.of(file, 7)
+    begun.add(outcome(7), 0.1)
+    begun.add(outcome(8, "lost: a like"), 0.1)
+    begun.keep(file)
+    again = Campaign.of(file, 1)
+    assert (again.first, again.next, again.failed, again.acknowledged) == (7, 9, [8], 6)
+
+
+def test_a_seed_with_a_flaw_says_its_faults_and_how_it_is_run_again() -> None:
+    text = told(outcome(8, "lost: a like"))
+    assert "fault: worker 1 dies at its step 5" in text
+    assert "flaw: lost: a like" in text
+    assert text.endswith("make simulate SEEDS=1 SEED=8")
+
+
+def test_a_safety_line_is_missing_only_within_the_block() -> None:
+    kept = Transaction.all_writes.__code__
+    with mutated("social/infra/store/transaction.py", "return [*self.writes, *(", "return [*("):
+        assert Transaction.all_writes.__code__ is not kept
+    assert Transaction.all_writes.__code__ is kept
+
+
+def test_a_safety_line_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ValueError, match="must have it once"), mutated("social/infra/clock.py", "no such text", ""):
+        pass
+
+
+def outcome(seed: int, *flaws: str) -> Outcome:
+    return Outcome(seed, [*flaws], ["worker 1 dies at its step 5"], 1, 100, 5.0, 3, 2, 1)
