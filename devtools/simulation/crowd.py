@@ -10,7 +10,7 @@ from devtools.simulation.network import Lost
 from devtools.simulation.programs import Program
 from devtools.simulation.world import World
 from social.contracts.notifications import Read
-from social.contracts.problems import Problem, RateLimited, Unavailable
+from social.contracts.problems import RateLimited, Unavailable
 from social.infra import clock
 from social.infra.process.plaza import IdempotencyKey, Plaza
 from social.infra.store.rows import POSTS, STREAMS, USERS
@@ -109,8 +109,8 @@ async def _repeat(world: World, act: Act, apis: Sequence[Program]) -> None:
             await request(world, program, _verb(act))
         except (Lost, TimeoutError, Unavailable, RateLimited):
             await asyncio.sleep(PAUSE_S * world.chance.random())
-        except Problem as problem:
-            act.refused = repr(problem)
+        except Exception as error:  # a Problem, or what REST would answer with 500
+            act.refused = repr(error)
             return
         else:
             act.acknowledged = True
