@@ -12,7 +12,7 @@ from devtools.simulation.replaced import silent
 from devtools.simulation.run import run
 from devtools.simulation.safety_lines import FEW, chosen, noticed
 
-MOST_SEEDS = 100  # in which a missing safety line must be noticed
+MOST_SEEDS = 40  # in which a missing safety line must be noticed
 
 T = TypeVar("T")
 
@@ -39,7 +39,8 @@ def main() -> int:
         print(told(outcome))
         return bool(outcome.flaws)
     campaign = Campaign.of(asked.resume, asked.seed)
-    carry_on(campaign, campaign.first + asked.seeds, asked.resume, lambda line: print(line, flush=True))
+    until = campaign.first + asked.seeds
+    carry_on(campaign, until, asked.resume, lambda line: print(line, flush=True), ends_at_flaw=asked.prove)
     print(campaign)
     return bool(campaign.failed) or (asked.prove and not (repeats(asked.seed) and proves(asked.seed, MOST_SEEDS, FEW)))
 

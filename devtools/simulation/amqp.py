@@ -56,8 +56,8 @@ class Connection:
             each.end()
 
 
-class RobustConnection(Connection):
-    """A connection that connects again by itself, with its channels, in place of `aio_pika.RobustConnection`."""
+class NodesConnection(Connection):
+    """A connection that connects again by itself, with its channels, in place of the product's `NodesConnection`."""
 
     def _lost(self) -> None:
         self.connected.clear()
@@ -265,7 +265,6 @@ def namespace(server: BrokerServer) -> SimpleNamespace:
     """Return what stands in for the module `aio_pika`."""
     return SimpleNamespace(
         Connection=lambda url: Connection(server),
-        RobustConnection=lambda url, **_: RobustConnection(server),
         Message=aio_pika.Message,
         DeliveryMode=aio_pika.DeliveryMode,
         ExchangeType=aio_pika.ExchangeType,

@@ -68,13 +68,15 @@ class Campaign:
         )
 
 
-def carry_on(campaign: Campaign, until: int, file: Path | None, say: Callable[[str], None]) -> None:
-    """Run the seeds up to before `until`, and say each that has a flaw."""
+def carry_on(
+    campaign: Campaign, until: int, file: Path | None, say: Callable[[str], None], *, ends_at_flaw: bool = False
+) -> None:
+    """Run the seeds up to before `until`, or up to the first that has a flaw, and say each that has one."""
     gc.collect()
     gc.freeze()  # the modules: a collection looks at what runs have left behind alone
     try:
         with silent():
-            while campaign.next < until:
+            while campaign.next < until and not (ends_at_flaw and campaign.failed):
                 began = time.process_time()
                 outcome = run(campaign.next)
                 if campaign.next % COLLECT_EVERY == 0:

@@ -9,11 +9,12 @@ import asyncio
 import contextlib
 import heapq
 import random
+import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from contextvars import Context, copy_context
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
 import greenlet
 
@@ -23,10 +24,15 @@ Ts = TypeVarTuple("Ts")
 STEP_S = 5e-6  # that each step takes
 STEPS_AT_ONCE = 64  # between two looks of the loop whether it is to stop, beside those after each step
 HOP_S = 20e-6  # between a thread and the loop, at most
+MOST_CPU_S = 10.0  # of a run, which usually takes a quarter of a second
 
 
 class Stuck(Exception):
     """A simulation in which everything waits, and for no timer, or which takes far more steps than any other."""
+
+
+class Broken(Exception):
+    """A simulation that went out into the real world: nothing that it would find says anything about the product."""
 
 
 class Process:
@@ -86,6 +92,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.digest = 0
         self.ended: Callable[[Process], None] = lambda process: None  # called when a process comes to `dies_at`
         self.slept: Callable[[Process, float], None] = lambda process, seconds: None  # called as one stands still
+        self._broken = ""
+        self._until_cpu_s = time.process_time() + MOST_CPU_S
         self._chance = chance
         self._most_steps = most_steps
         self._now = 0.0
@@ -138,6 +146,15 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._jobs.append(thread)
         self.call_later(self._hop(), thread.switch)
         return done
+
+    async def getaddrinfo(self, *asked: Any, **more: Any) -> NoReturn:
+        """Refuse to look up a host, and end the run: the caller may take the error for a server that is away."""
+        self._broken = f"{self.process} asks the real network for {asked[0]}: an edge of the product is not replaced"
+        raise Broken(self._broken)
+
+    async def create_connection(self, *asked: Any, host: Any = None, **more: Any) -> NoReturn:
+        """Refuse a connection as `getaddrinfo` does."""
+        await self.getaddrinfo(host or asked[1:])
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         pass
@@ -218,8 +235,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return step
 
     def _run_once(self) -> None:
+        if time.process_time() > self._until_cpu_s:
+            raise Broken(f"{MOST_CPU_S:.0f} s of a processor, {self.steps} steps, {self._now:.3f} s, and no end")
         for _ in range(STEPS_AT_ONCE):
             self._turn()
+            if self._broken:
+                raise Broken(self._broken)
             if self._stopping:  # type: ignore[attr-defined]
                 return
 

@@ -85,6 +85,7 @@ def replaced(world: World) -> Iterator[None]:
         replace(pipelined, "exchange", driver.exchange)
         replace(store_transaction, "exchange", driver.exchange)
         replace(rabbit, "aio_pika", amqp.namespace(world.broker))
+        replace(rabbit, "NodesConnection", lambda _: amqp.NodesConnection(world.broker))
         replace(transport, "choose", lambda _: MemoryEngine)
         try:
             yield

@@ -47,14 +47,14 @@ def signer() -> Signer:
 
 
 def run(seed: int) -> Outcome:
-    """Run a seed."""
+    """Run a seed; raises Broken where the simulation itself is at fault."""
     world = World(random.Random(seed))  # noqa: S311 - a seed is to be foreseen
     collects = gc.isenabled()
     gc.disable()
     try:
         with replaced(world):
             try:
-                return world.loop.run_until_complete(_run(world, seed))
+                return _outcome(world, seed)
             finally:
                 world.close()
     finally:
@@ -62,22 +62,16 @@ def run(seed: int) -> Outcome:
             gc.enable()
 
 
-async def _run(world: World, seed: int) -> Outcome:
+def _outcome(world: World, seed: int) -> Outcome:
     chosen = faults.schedule(world)
     crowd = crowds.settle(world, NAMES[: world.chance.randint(2, 3)])
-    running = _programs(world, chosen)
-    apis, gateways = ([each for each in running if each.name.startswith(kind)] for kind in ("api", "gateway"))
-    readers = [Reader(world, person, signer().sign(person.id, "0" * 24), gateways) for person in crowd.people]
-    for reader in readers:
-        world.loop.spawn(world.loop.world, reader.run(), "reader")
-    acts, pace_s = crowds.plan(world.chance, crowd), world.chance.choice(PACES_S)
-    problem = None
+    readers: list[Reader] = []
+    found = []
     try:
-        await asyncio.gather(*(crowds.act_all(world, crowd, mine, apis, pace_s) for mine in acts.values()))
-        await _until_at_rest(world, chosen, readers)
+        world.loop.run_until_complete(_until_rest(world, chosen, crowd, readers))
     except Stuck as stuck:
-        problem = f"stuck: {stuck}"
-    found = [*([problem] if problem else []), *verdict.flaws(world, crowd, readers)]
+        found = [f"stuck: {stuck}"]
+    found += verdict.flaws(world, crowd, readers)
     return Outcome(
         seed,
         found,
@@ -89,6 +83,17 @@ async def _run(world: World, seed: int) -> Outcome:
         sum(len(reader.seqs) for reader in readers),
         len(world.crashes),
     )
+
+
+async def _until_rest(world: World, chosen: faults.Schedule, crowd: crowds.Crowd, readers: list[Reader]) -> None:
+    running = _programs(world, chosen)
+    apis, gateways = ([each for each in running if each.name.startswith(kind)] for kind in ("api", "gateway"))
+    readers += [Reader(world, person, signer().sign(person.id, "0" * 24), gateways) for person in crowd.people]
+    for reader in readers:
+        world.loop.spawn(world.loop.world, reader.run(), "reader")
+    acts, pace_s = crowds.plan(world.chance, crowd), world.chance.choice(PACES_S)
+    await asyncio.gather(*(crowds.act_all(world, crowd, mine, apis, pace_s) for mine in acts.values()))
+    await _until_at_rest(world, chosen, readers)
 
 
 def _programs(world: World, chosen: faults.Schedule) -> list[programs.Program]:

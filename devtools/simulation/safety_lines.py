@@ -17,7 +17,7 @@ def chosen(names: Sequence[str]) -> list[Mutation]:
 def noticed(first: int, most: int, mutations: Sequence[Mutation]) -> Iterator[tuple[Mutation, int | None]]:
     """Yield each mutation with the number of seeds, from `first` on, until a run with it has a flaw; None for never.
 
-    `most`: how many seeds are tried. A run that ends with an error has a flaw.
+    `most`: how many seeds are tried. A run that is stuck has a flaw.
     """
     for mutation in mutations:
         with mutated(mutation.file, mutation.text, mutation.replacement):

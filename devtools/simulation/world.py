@@ -13,7 +13,7 @@ from devtools.simulation.store.engine import Engine
 
 BEGINS_S = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
 HEARTBEATS_S = 1.0  # without which the broker ends a connection; a minute, in less time
-MOST_STEPS = 400_000  # of a run: about fifty times as many as usual
+MOST_STEPS = 60_000  # of a run: about ten times as many as usual
 
 
 @dataclass(eq=False)

@@ -1,14 +1,20 @@
 """Runs of the simulation have no flaw, and notice a missing safety line; in a process, since clocks are replaced."""
 
+import asyncio
 import json
 import os
+import random
 import subprocess
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from devtools.simulation import loop as loops
 from devtools.simulation.campaign import Campaign, told
+from devtools.simulation.loop import Broken, SimulatedLoop, Stuck
 from devtools.simulation.mutated import mutated
 from devtools.simulation.run import Outcome
 from social.infra.store.transaction import Transaction
@@ -23,7 +29,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Compl
     command = [sys.executable, "-m", "devtools.simulation", "--seeds", str(SEEDS), "--resume", str(kept), "--prove"]
     environment = os.environ | {"PYTHONHASHSEED": "0"}
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False
     ), kept
 
 
@@ -73,6 +79,53 @@ def test_a_safety_line_is_missing_only_within_the_block() -> None:
 def test_a_safety_line_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ValueError, match="must have it once"), mutated("social/infra/clock.py", "no such text", ""):
         pass
+
+
+async def of_the_real_network() -> None:
+    """Ask it as clients do, which take every error for a server that is away and try again for ever."""
+    while True:
+        try:
+            await asyncio.open_connection("rabbitmq", 5672)
+        except Exception:
+            await asyncio.sleep(1)
+
+
+async def without_an_end() -> None:
+    while True:
+        await asyncio.sleep(1)
+
+
+async def without_a_timer() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "why"),
+    [
+        (of_the_real_network, Broken, "an edge of the product is not replaced"),
+        (without_an_end, Stuck, "steps, and no end"),
+        (without_a_timer, Stuck, "everything waits"),
+    ],
+)
+def test_a_run_that_cannot_advance_ends_at_once_and_says_why(
+    work: Callable[[], Coroutine[Any, Any, None]], error: type[Exception], why: str
+) -> None:
+    loop = SimulatedLoop(random.Random(1), most_steps=1_000)
+    try:
+        with pytest.raises(error, match=why):
+            loop.run_until_complete(work())
+    finally:
+        loop.close()
+
+
+def test_a_run_has_a_bound_on_the_time_of_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "MOST_CPU_S", 0.0)
+    loop = SimulatedLoop(random.Random(1), most_steps=1_000_000)
+    try:
+        with pytest.raises(Broken, match="of a processor"):
+            loop.run_until_complete(without_an_end())
+    finally:
+        loop.close()
 
 
 def outcome(seed: int, *flaws: str) -> Outcome:
