@@ -21,6 +21,9 @@ from social.posts import comments, entities, likes, publishing
 ANSWER_S = 10.0
 PAUSE_S = 0.3
 GIVES_UP_S = 60.0
+MOMENT_S = 0.3  # from one moment at which people throng to the next
+READS_WITHIN_S = 0.03  # of a moment, while its notifications are made
+TWICE, TWICE_IN_THRONG = 0.15, 0.5  # probability of two taps at once
 
 Verb = Callable[[Plaza], Awaitable[object]]
 
@@ -56,6 +59,7 @@ class Crowd:
 
     people: list[Person] = field(default_factory=list)
     acts: list[Act] = field(default_factory=list)
+    throng: bool = False  # whether all act on one person at the same moments, while that person reads
 
 
 def settle(world: World, names: Sequence[str]) -> Crowd:
@@ -75,6 +79,8 @@ def settle(world: World, names: Sequence[str]) -> Crowd:
 
 def plan(chance: random.Random, crowd: Crowd) -> dict[Person, list[Act]]:
     """Draw the acts of each person, in their order."""
+    if crowd.throng:
+        return _plan_throng(chance, crowd)
     acts: dict[Person, list[Act]] = {}
     for by in crowd.people:
         others = [each for each in crowd.people if each is not by]
@@ -89,15 +95,30 @@ def plan(chance: random.Random, crowd: Crowd) -> dict[Person, list[Act]]:
     return acts
 
 
+def _plan_throng(chance: random.Random, crowd: Crowd) -> dict[Person, list[Act]]:
+    to, *others = crowd.people
+    acts = {to: [Act("read", to, to) for _ in range(4)]}
+    for by in others:
+        acts[by] = [Act("like", by, to), Act("follow", by, to)]
+        acts[by] += [Act("comment", by, to, f"{by.username} says {number}") for number in (1, 2)]
+        chance.shuffle(acts[by])
+    return acts
+
+
 async def act_all(world: World, crowd: Crowd, acts: Sequence[Act], apis: Sequence[Program], pace_s: float) -> None:
     """Do a person's acts one after another; each is repeated until it is acknowledged or refused."""
     for act in acts:
-        await asyncio.sleep(world.chance.random() * pace_s)
+        await asyncio.sleep(_until_moment(world, act) if crowd.throng else world.chance.random() * pace_s)
         crowd.acts.append(act)
-        if world.chance.random() < 0.15:  # two taps at once
+        if world.chance.random() < (TWICE_IN_THRONG if crowd.throng else TWICE):
             await asyncio.gather(_repeat(world, act, apis), _repeat(world, act, apis))
         else:
             await _repeat(world, act, apis)
+
+
+def _until_moment(world: World, act: Act) -> float:
+    wait_s = MOMENT_S - world.loop.time() % MOMENT_S
+    return wait_s + world.chance.random() * READS_WITHIN_S if act.kind == "read" else wait_s
 
 
 async def _repeat(world: World, act: Act, apis: Sequence[Program]) -> None:

@@ -9,6 +9,7 @@ from devtools.simulation.world import World
 HEAL_S = 4.0  # from here on there are no faults
 LIKELY = {"api": 0.6, "worker": 0.8, "gateway": 0.5}
 MOST_STEPS = {"api": 600, "worker": 1_200, "gateway": 700}  # of those at which a process may die
+SOON_S = 0.02  # in which an act is committed and published
 NEVER = 0
 
 
@@ -53,6 +54,14 @@ def schedule(world: World) -> Schedule:
     return chosen
 
 
+def end_connections(world: World, chosen: Schedule, every_s: float) -> None:
+    """End the broker's connections now and then, a little after the moments at which people act: as they publish."""
+    for moment in range(1, int(HEAL_S / every_s)):
+        if world.chance.random() < 0.25:
+            at_s = moment * every_s + world.chance.random() * SOON_S
+            _at(world, chosen, "the broker's connections end", world.broker.lose_connections, at_s)
+
+
 def _losses(world: World, chosen: Schedule) -> None:
     chance = world.chance
     for server, name in ((world.store, "store"), (world.redis, "redis")):
@@ -90,8 +99,8 @@ def _absence(world: World, chosen: Schedule, server: Server, name: str) -> None:
     world.loop.call_in(world.loop.world, begins_s + lasts_s, come_back)
 
 
-def _at(world: World, chosen: Schedule, what: str, do: object) -> None:
-    at_s = world.chance.random() * HEAL_S
+def _at(world: World, chosen: Schedule, what: str, do: object, at_s: float | None = None) -> None:
+    at_s = world.chance.random() * HEAL_S if at_s is None else at_s
     chosen.lines.append(f"at {at_s:.3f} s {what}")
     world.loop.call_in(world.loop.world, at_s, do)  # type: ignore[arg-type]
 

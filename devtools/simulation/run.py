@@ -18,6 +18,7 @@ from devtools.simulation.world import World
 from social.infra.security.tokens import Signer, Verifier
 
 NAMES = ("ada", "bob", "eve")
+THRONG = ("ada", "bob", "eve", "ian", "una")
 PACES_S = (0.03, 0.8)  # the longest pause between two acts of a person
 LOOKS_EVERY_S = 0.5
 PATIENCE_S = 150.0  # from the healing to the rest
@@ -64,7 +65,11 @@ def run(seed: int) -> Outcome:
 
 def _outcome(world: World, seed: int) -> Outcome:
     chosen = faults.schedule(world)
-    crowd = crowds.settle(world, NAMES[: world.chance.randint(2, 3)])
+    throng = world.chance.random() < 0.5
+    crowd = crowds.settle(world, THRONG if throng else NAMES[: world.chance.randint(2, 3)])
+    crowd.throng = throng
+    if throng:
+        faults.end_connections(world, chosen, crowds.MOMENT_S)
     readers: list[Reader] = []
     found = []
     try:
