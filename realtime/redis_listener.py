@@ -57,7 +57,7 @@ class Listener:
         self.confirmed: set[str] = set()
         self._redis = redis
         self._hub = hub
-        self._beat_channel = beat_channel
+        self.beat_channel = beat_channel
         self._beat_s = beat_s
         self._silence_s = silence_s
         self._dirty: dict[str, None] = {}  # channels that became wanted or unwanted, in program order
@@ -120,7 +120,7 @@ class Listener:
             self._dirty = dict.fromkeys(self.channels)
             self._received_at = time.monotonic()
             self._wake.set()
-            await self._request(self.subscribe, pubsub, [self._beat_channel])
+            await self._request(self.subscribe, pubsub, [self.beat_channel])
             await self._work(pubsub)
         finally:
             self.confirmed.clear()  # from here on nothing arrives
@@ -250,7 +250,7 @@ class Listener:
 
     async def publish_beat(self) -> None:
         """Publish a message on the beat's channel; raises errors of Redis."""
-        await self._redis.publish(self._beat_channel, BEAT)
+        await self._redis.publish(self.beat_channel, BEAT)
 
     async def _watch(self) -> None:
         """Raise ListenerLost when nothing arrives for `silence_s`."""

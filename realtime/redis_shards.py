@@ -38,7 +38,6 @@ class ShardListener(Listener):
     ) -> None:
         super().__init__(cluster, hub, beat_channel=beat_channel, beat_s=beat_s, silence_s=silence_s)
         self.address = address
-        self.beat_channel = beat_channel
         self._cluster = cluster
         self._shards = hub
 

@@ -50,7 +50,7 @@ class RabbitNode(RabbitServer):
 
     def __init__(self, folder: Path, node: str, peers: Sequence[str], epmd: Epmd, tick_s: int) -> None:
         super().__init__(folder)
-        self.name = folder.name  # type: ignore[misc]
+        self.name = folder.name
         self.node = node
         self._directory = epmd
         self._kernel = ("-kernel", "net_ticktime", str(tick_s), "-rabbit", "queue_leader_locator", '<<"balanced">>')

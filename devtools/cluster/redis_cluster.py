@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from devtools.cluster.ports import free_ports
 from devtools.cluster.server import StartFailed
 from devtools.cluster.servers import RedisServer
+from social.infra.redis.slots import SLOTS
 
-SLOTS = 16_384
 LOOK_EVERY_S = 0.05
 ASK_S = 2.0
 
@@ -23,7 +23,7 @@ class RedisNode(RedisServer):
     def __init__(self, folder: Path, port: int, bus_port: int, *, node_timeout_ms: int) -> None:
         super().__init__(folder)
         self._ports = [port]
-        self.name = folder.name  # type: ignore[misc]
+        self.name = folder.name
         self.bus_port = bus_port
         self._node_timeout_ms = node_timeout_ms
 

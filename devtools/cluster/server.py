@@ -29,7 +29,7 @@ class StartFailed(Exception):
 class Server(ABC):
     """A server process in a folder; after `kill` or `stop`, `start` uses its port and data again."""
 
-    name: ClassVar[str]
+    name: str  # of the class, or of each where several are alike
     port_count: ClassVar[int] = 1
     start_timeout_s: ClassVar[float] = 120  # as long as a busy machine may take
 

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 import socketio
-from conftest import require, run
+from conftest import run
 from support.eventually import eventually
-from support.redis_nodes import RedisCluster
-from support.servers import RedisServer
+from support.redis_nodes import RedisCluster, redis_cluster_in
 from support.sockets import World, until
 
 from realtime import resume
@@ -33,13 +32,8 @@ ROOMS = [post_room(f"{n:024x}") for n in range(3_000)]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     """Run a cluster for the tests of this file."""
-    require(RedisServer)
-    cluster = RedisCluster(tmp_path_factory.mktemp("redis-cluster"))
-    try:
-        run(cluster.start())
+    with redis_cluster_in(tmp_path_factory.mktemp("redis-cluster")) as cluster:
         yield cluster
-    finally:
-        run(cluster.kill())
 
 
 @pytest.fixture

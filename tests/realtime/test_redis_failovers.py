@@ -5,10 +5,8 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from conftest import require, run
 from support.eventually import eventually
-from support.redis_nodes import RedisCluster, info
-from support.servers import RedisServer
+from support.redis_nodes import RedisCluster, info, redis_cluster_in
 from support.sockets import until
 
 from social.contracts.pushes import user_room
@@ -19,13 +17,8 @@ pytestmark = pytest.mark.skipif(not os.environ.get("PLAZA_SOAK"), reason="make s
 @pytest.fixture
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     """Run a cluster that declares a silent master dead after two seconds."""
-    require(RedisServer)
-    cluster = RedisCluster(tmp_path_factory.mktemp("redis-cluster"), node_timeout_ms=2_000)
-    try:
-        run(cluster.start())
+    with redis_cluster_in(tmp_path_factory.mktemp("redis-cluster"), node_timeout_ms=2_000) as cluster:
         yield cluster
-    finally:
-        run(cluster.kill())
 
 
 @pytest.fixture

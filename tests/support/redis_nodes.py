@@ -1,11 +1,12 @@
 """A Redis Cluster, and a Redis with sentinels, whose parts tests kill, promote and move about."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from conftest import require, run
 from redis.asyncio import Redis
 
 from devtools.cluster import redis_cluster, server
@@ -102,6 +103,18 @@ class RedisCluster(redis_cluster.RedisCluster):
     async def _lines(self, node: RedisNode) -> list[list[str]]:
         text: bytes = await ask(node, "CLUSTER", "NODES", raw=True)
         return [line.split() for line in text.decode().splitlines()]
+
+
+@contextmanager
+def redis_cluster_in(folder: Path, **options: int) -> Iterator[RedisCluster]:
+    """Run a cluster in a folder; skip where there is no Redis, and fail where CI=true."""
+    require(RedisServer)
+    cluster = RedisCluster(folder, **options)
+    try:
+        run(cluster.start())
+        yield cluster
+    finally:
+        run(cluster.kill())
 
 
 class Sentinel(RedisServer):

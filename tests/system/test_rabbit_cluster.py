@@ -44,28 +44,16 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         await running.stop()
 
 
-async def test_nodes_killed_in_turn(cluster: Cluster) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "restarted"])
+async def test_nodes_ended_in_turn(cluster: Cluster, end: signal.Signals) -> None:
     async with crowd(cluster.url, PEOPLE) as people:
         async with people.busy():
             await written(people)
             for name in NODES:
-                before = (await cluster.parts())[name]["starts"]
-                await cluster.kill(name)
+                part = (await cluster.parts())[name]
+                os.kill(part["pid"], end)
                 await written(people)
-                await started(cluster, name, before)
-                await ready(cluster)
-                await written(people)
-        await flawless(people)
-
-
-async def test_nodes_restarted_in_turn(cluster: Cluster) -> None:
-    async with crowd(cluster.url, PEOPLE) as people:
-        async with people.busy():
-            await written(people)
-            for name in NODES:
-                parts = await cluster.parts()
-                os.kill(parts[name]["pid"], signal.SIGTERM)
-                await started(cluster, name, parts[name]["starts"])
+                await started(cluster, name, part["starts"])
                 await ready(cluster)
                 await written(people)
         await flawless(people)

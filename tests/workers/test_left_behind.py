@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from support.likes import Like
 
-from social.contracts.envelope import Envelope
 from social.contracts.events import Group, PostLiked
 from social.infra import clock
-from social.infra.broker.broker import Delivery
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.process.plaza import Plaza
 from workers import runner
@@ -17,28 +16,15 @@ from workers.runner import Consumer
 PLAZA: Any = None  # the tests reach no server
 
 
-class Left(Delivery):
+class Left(Like):
     """A redelivered message."""
 
     def __init__(self, number: int) -> None:
-        self.redelivered, self.attempt = True, 0
-        data = {"post_id": clock.new_id(), "author_id": clock.new_id(), "by": f"{number:024}"}
-        self.event = Envelope(id=clock.new_id(), type="PostLiked", v=1, key="x", at=clock.now(), trace=None, data=data)
+        super().__init__(clock.new_id(), by=f"{number:024}", redelivered=True)
         self.ended: list[str] = []
 
-    def envelope(self) -> Envelope:
-        return self.event
-
-    def raw(self) -> bytes:
-        raise NotImplementedError
-
-    async def ack(self, *others: Delivery) -> None:
-        for each in (self, *others):
-            assert isinstance(each, Left)
-            each.ended.append("acked")
-
-    async def retry(self) -> None:
-        self.ended.append("retried")
+    def note(self, what: str) -> None:
+        self.ended.append(what)
 
 
 class Killed(BaseException):
@@ -64,14 +50,14 @@ async def test_what_a_storm_left_is_handled_in_few_batches() -> None:
     assert sum(worker.sizes) == 256
     assert worker.sizes[0] == 1
     assert len(worker.sizes) < 10
-    assert {tuple(each.ended) for each in left} == {("acked",)}
+    assert {tuple(each.ended) for each in left} == {("ack",)}
 
 
 async def test_poison_in_it_is_tried_alone_and_its_neighbours_are_done() -> None:
     worker, left = Worker(20, RuntimeError), [Left(number) for number in range(40)]
     await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), left)
-    assert left[20].ended == ["retried"]
-    assert {tuple(each.ended) for each in left if each is not left[20]} == {("acked",)}
+    assert left[20].ended == ["retry"]
+    assert {tuple(each.ended) for each in left if each is not left[20]} == {("ack",)}
 
 
 async def test_poison_that_ends_the_process_ends_up_alone_and_all_before_it_are_done() -> None:
@@ -80,5 +66,5 @@ async def test_poison_that_ends_the_process_ends_up_alone_and_all_before_it_are_
         waiting = [each for each in left if not each.ended]
         with pytest.raises(Killed):
             await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), waiting)
-    assert [each.ended for each in left[:20]] == [["acked"]] * 20
+    assert [each.ended for each in left[:20]] == [["ack"]] * 20
     assert worker.sizes[-1] == 1

@@ -6,12 +6,11 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from support.likes import Like
 
 from social.contracts.envelope import Envelope
 from social.contracts.events import Group
 from social.contracts.problems import Unavailable
-from social.infra import clock
-from social.infra.broker.broker import Delivery
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.process.plaza import Plaza
 from workers import runner
@@ -22,29 +21,15 @@ pytestmark = pytest.mark.parametrize("broker", ["local"])
 PLAZA: Any = SimpleNamespace(mongo=None)  # the tests reach no server
 
 
-class Message(Delivery):
-    """A message that notes in `happened` when it is acked and when it is to be retried."""
+class Message(Like):
+    """A message that notes in `happened`, under its name, what is done with it."""
 
     def __init__(self, happened: list[str], name: str, *, redelivered: bool = False, attempt: int = 0) -> None:
+        super().__init__(name.encode().hex().zfill(24), redelivered=redelivered, attempt=attempt)
         self.happened, self.name = happened, name
-        self.redelivered, self.attempt = redelivered, attempt
-        data = {"post_id": clock.new_id(), "author_id": clock.new_id(), "by": clock.new_id()}
-        id_ = name.encode().hex().zfill(24)
-        self.event = Envelope(id=id_, type="PostLiked", v=1, key="x", at=clock.now(), trace=None, data=data)
 
-    def envelope(self) -> Envelope:
-        return self.event
-
-    def raw(self) -> bytes:
-        raise NotImplementedError
-
-    async def ack(self, *others: Delivery) -> None:
-        for each in (self, *others):
-            assert isinstance(each, Message)
-            self.happened.append(f"ack {each.name}")
-
-    async def retry(self) -> None:
-        self.happened.append(f"retry {self.name}")
+    def note(self, what: str) -> None:
+        self.happened.append(f"{what} {self.name}")
 
 
 def name_of(event_id: str) -> str:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 HEARTBEAT_S = 10  # a frozen node is left after three; one node alone has nobody to leave it for, and keeps the default
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0  # a single node that restarts is asked about as often as ever
 
 
 def urls_of(url: str) -> list[URL]:
@@ -60,7 +60,7 @@ class Nodes:
 
     @property
     def pause_s(self) -> float:
-        """The pause before the next attempt: it doubles once every node has failed, up to 5 s, and varies by half."""
+        """The pause before the next attempt: it doubles once every node has failed, up to 2 s, and varies by half."""
         rounds = min(self._failures // len(self), 10)
         bound_s: float = min(FIRST_PAUSE_S * 2**rounds, LONGEST_PAUSE_S)
         return bound_s * self._chance.uniform(0.5, 1.0)

@@ -18,7 +18,14 @@ from typing import Any
 import pymongo
 from bson import CodecOptions
 from pymongo import helpers_shared, message
-from pymongo.errors import AutoReconnect, NetworkTimeout, NotPrimaryError, OperationFailure, PyMongoError
+from pymongo.errors import (
+    AutoReconnect,
+    NetworkTimeout,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
 from pymongo.read_preferences import ReadPreference
 
 Document = dict[str, Any]
@@ -215,6 +222,8 @@ class PipelinedReads:
                 raise NetworkTimeout("the deadline passed")
             with pymongo.timeout(left_s):
                 return [*exchange(self._client, self._database, commands, self._codecs, contexts=contexts)]
+        except WaitQueueTimeoutError as error:  # as where it passes on the way: a retry would not be in time either
+            raise NetworkTimeout("the deadline passed before a connection was free") from error
         except PyMongoError:
             raise
         except Exception as error:  # a command that cannot be encoded, or an answer that cannot be decoded

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pymongo import monitoring
-from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure, WaitQueueTimeoutError
 from pymongo.synchronous.pool import Connection
 from support.commands import recording_messages
 from support.relay import relayed
@@ -210,3 +210,14 @@ async def test_metrics_hear_of_each_command_and_its_request(
         }
     finally:
         mongo.close()
+
+
+async def test_a_read_that_got_no_connection_in_time_failed_at_its_deadline(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exchange(*_: Any, **__: Any) -> Any:
+        raise WaitQueueTimeoutError("no connection was free")
+
+    monkeypatch.setattr("social.infra.store.pipelined.exchange", exchange)
+    with pytest.raises(NetworkTimeout):
+        await mongo._reads.read(find("inbox", _id="1"))
