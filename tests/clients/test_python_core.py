@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api.docs.asyncapi import EXAMPLES, document
 from plaza_client import models
-from plaza_client.core import packets
+from plaza_client.core import feed, packets
 from plaza_client.core.comments import CommentsView
 from plaza_client.core.feed import FeedView
 from plaza_client.core.notifications import NotificationsView
@@ -233,6 +233,37 @@ def test_a_repost_stands_at_its_place_once_and_a_later_one_moves_nothing() -> No
         (older["id"], "bob"),
         (POST["id"], None),
     ]
+
+
+def test_a_post_that_was_liked_before_it_came_is_shown_as_liked() -> None:
+    view = FeedView()
+    view.loaded([models.Feed.model_validate({"items": []})])
+    state = {"post_id": POST["id"], "likes": 1, "version": POST["version"] + 1}
+    for liked in (False, True):
+        view.take(models.LikeState.model_validate({**state, "liked": liked}))
+    view.take(models.BookmarkState.model_validate({"post_id": POST["id"], "bookmarked": True}))
+    assert view.take(Event("feed.post", POST)) is Effect.CHANGED
+    (shown,) = view.snapshot("ready", None).items
+    assert (shown.liked, shown.bookmarked, shown.likes) == (True, True, 1)
+
+
+def test_a_fetch_knows_better_than_an_earlier_answer() -> None:
+    view = FeedView()
+    view.loaded([models.Feed.model_validate({"items": []})])
+    view.take(models.BookmarkState.model_validate({"post_id": POST["id"], "bookmarked": True}))
+    view.loaded([models.Feed.model_validate({"items": [of_feed(POST)]})])
+    view.loaded([models.Feed.model_validate({"items": []})])
+    view.take(Event("feed.post", POST))
+    (shown,) = view.snapshot("ready", None).items
+    assert not shown.bookmarked
+
+
+def test_acts_on_posts_that_never_come_are_forgotten() -> None:
+    view = FeedView()
+    view.loaded([models.Feed.model_validate({"items": []})])
+    for number in range(2 * feed.MOST_AHEAD):
+        view.take(models.BookmarkState.model_validate({"post_id": f"{number:024x}", "bookmarked": True}))
+    assert len(view._ahead) == feed.MOST_AHEAD
 
 
 def test_an_older_text_or_count_never_replaces_a_newer_one() -> None:

@@ -8,8 +8,21 @@ from plaza_client.core import merging
 from plaza_client.core.packets import Event
 from plaza_client.core.view import Effect, Listed, Status, View
 from plaza_client.errors import PlazaError
-from plaza_client.models import Feed, FeedPost, FeedPostPublic, Post, PostGone, PostPublic, PostStats
+from plaza_client.models import (
+    BookmarkState,
+    Feed,
+    FeedPost,
+    FeedPostPublic,
+    LikeState,
+    Post,
+    PostGone,
+    PostPublic,
+    PostStats,
+    RepostState,
+)
 from plaza_client.received import Received
+
+MOST_AHEAD = 200  # posts
 
 
 @dataclass
@@ -20,6 +33,7 @@ class FeedView(View[Sequence[Feed]]):
 
     _posts: dict[str, FeedPost] = field(default_factory=dict)
     _deleted: set[str] = field(default_factory=set)
+    _ahead: dict[str, list[Received]] = field(default_factory=dict)  # answers to acts on posts that are not here yet
     _more: bool = False
 
     def snapshot(self, status: Status, error: PlazaError | None) -> Listed[FeedPost]:
@@ -28,6 +42,7 @@ class FeedView(View[Sequence[Feed]]):
 
     def _replace(self, fetched: Sequence[Feed]) -> None:
         self._posts = {post.id: post for page in fetched for post in page.items if post.id not in self._deleted}
+        self._ahead = {post_id: kept for post_id, kept in self._ahead.items() if post_id not in self._posts}
         self._more = fetched[-1].next is not None
 
     def _happened(self, event: Event) -> Effect:
@@ -49,6 +64,8 @@ class FeedView(View[Sequence[Feed]]):
         if isinstance(answer, Post) and answer.id not in self._posts:
             return self._add(answer)
         before = self._posts
+        if isinstance(answer, LikeState | RepostState | BookmarkState) and answer.post_id not in before:
+            self._keep_ahead(answer.post_id, answer)
         self._posts = {each: merging.own_post(post, answer) for each, post in before.items()}
         return Effect.NOTHING if self._posts == before else Effect.CHANGED
 
@@ -58,8 +75,18 @@ class FeedView(View[Sequence[Feed]]):
         place = news.place if isinstance(news, FeedPostPublic) else news.id
         if news.id in self._deleted or self._is_below(place):
             return Effect.NOTHING
-        self._posts[news.id] = FeedPost.model_validate(news.model_dump() | {"place": place, "liked": _liked(news)})
+        post = FeedPost.model_validate(news.model_dump() | {"place": place, "liked": _liked(news)})
+        for answer in self._ahead.pop(news.id, ()):  # an event knows nothing of what its reader did
+            post = merging.own_post(post, answer)
+        self._posts[news.id] = post
         return Effect.CHANGED
+
+    def _keep_ahead(self, post_id: str, answer: Received) -> None:
+        """Keep an answer until its post comes: a post that was found elsewhere may be liked before it is here."""
+        kept = [each for each in self._ahead.pop(post_id, ()) if type(each) is not type(answer)]
+        self._ahead[post_id] = [*kept, answer]
+        if len(self._ahead) > MOST_AHEAD:
+            del self._ahead[next(iter(self._ahead))]
 
     def _merge(self, news: FeedPostPublic | PostPublic | Post | PostStats, post_id: str = "") -> Effect:
         post_id = post_id or news.id  # type: ignore[union-attr]
