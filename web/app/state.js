@@ -46,9 +46,10 @@ export const session = shared(plaza.session);
 export const connection = shared(plaza.connection);
 export const me = () => session.value.user;
 
-let [was, connects] = ["", 0];
+let [was, began] = ["", false]; // began: it has connected, or could not
 connection.subscribe(({ state }) => {
-  if (state === "online" && state !== was && connects++) void compareRelease(); // servers may have been replaced meanwhile
+  if (state === "online" && state !== was && began) void compareRelease(); // servers may have been replaced meanwhile
+  began ||= state !== "connecting";
   was = state;
 });
 
