@@ -136,7 +136,10 @@ class Gateway:
             max_bytes=settings.max_message_bytes,
         )
         self.transport.handle(
-            authorize=connecting.authorize, departed=self.lifecycle.departed, received=dispatcher.received
+            authorize=connecting.authorize,
+            departed=self.lifecycle.departed,
+            received=dispatcher.received,
+            full=connecting.is_full,
         )
         self.redis_channels.handle(
             pushed=self.delivery.pushed,

@@ -86,6 +86,11 @@ class Connecting:
         self._background = background
         self._abort_connection = abort_connection
         self._handshakes = Bucket(settings.handshakes_per_s, settings.handshakes_per_s)
+        self._under_way = 0  # connects after their token was verified: only people with a login may take places
+
+    def is_full(self) -> bool:
+        """Return whether as many connects are worked on as may be, so that others come back later."""
+        return self._under_way >= self._settings.connects_at_once
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
         """Admit or refuse a CONNECT packet; after a refusal for the moment the client comes back by itself."""
@@ -119,9 +124,18 @@ class Connecting:
         return ConnectionRefused(problem.title, problem.body())
 
     async def _admit(self, eio_sid: str, auth: Any) -> Admission:
+        if self.is_full():
+            raise RateLimited("Too many connects at once")
         request, access = self._authenticate(auth)
         if not self._handshakes.take():  # after the token: only people with a login may use these up
-            raise RateLimited("Too many connects at once")
+            raise RateLimited("Too many connects in a second")
+        self._under_way += 1
+        try:
+            return await self._admit_login(eio_sid, request, access)
+        finally:
+            self._under_way -= 1
+
+    async def _admit_login(self, eio_sid: str, request: ConnectAuth, access: Access) -> Admission:
         pid = self._pids.read(request.pid, user_id=access.user_id, login_id=access.session_id)
         others = [each for each in self._sockets.of_user(access.user_id) if pid is None or each.sid != pid.sid]
         if len(others) >= self._settings.sockets_per_user:

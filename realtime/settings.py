@@ -72,6 +72,12 @@ class GatewaySettings(PlazaSettings):
         default=1_000, ge=1, description="connections without a login from one address, or one IPv6 network of 64 bits"
     )
     handshakes_per_s: float = Field(default=1_000, gt=0, description="connects this gateway accepts per second")
+    connects_at_once: int = Field(
+        default=128,
+        ge=1,
+        description="connects of people with a login that are worked on at once; what comes above that is refused for "
+        "the moment, before it costs anything, so that those under way are answered while their clients still wait",
+    )
     sockets_per_user: int = Field(default=20, ge=1, description="sockets one person may hold on a gateway")
     events_per_s: float = Field(
         default=20, gt=0, description="messages one socket may send per second, in the long run"

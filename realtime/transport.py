@@ -82,9 +82,18 @@ class Transport:
         self._mounted: PortableEngine | None = None
 
     def handle(
-        self, *, authorize: Authorize, departed: Departed, received: Callable[..., Awaitable[object]]
-    ) -> None:  # fmt: skip
-        """Set the handlers of CONNECTs, of ended sockets, and of each event: `received(event, sid, *arguments)`."""
+        self,
+        *,
+        authorize: Authorize,
+        departed: Departed,
+        received: Callable[..., Awaitable[object]],
+        full: Callable[[], bool],
+    ) -> None:
+        """Set the handlers of CONNECTs, of ended sockets, and of each event: `received(event, sid, *arguments)`.
+
+        While `full()` is true, handshakes are answered 503.
+        """
+        self._engine.full = full
         self._server.authorizer = authorize
         self._server.departed_handler = departed
         self._server.on("*", received)

@@ -42,6 +42,7 @@ class Entrance(LongPolling):
         super().__init__(options, handler)
         self.page: Callable[[str], Awaitable[Page]] | None = None  # answers GETs outside the engine's path
         self.draining = False
+        self.full: Callable[[], bool] | None = None  # whether newcomers are refused for the moment
         self.rewritten = Topics()  # of websockets that receive binary as text
         interval_ms, timeout_ms = round(self.options.ping_interval_s * 1000), round(self.options.ping_timeout_s * 1000)
         self._rules = b'"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d' % (
@@ -147,6 +148,8 @@ class Entrance(LongPolling):
             raise Refused(BAD_VERSION)
         if self.draining:
             raise Refused(FORBIDDEN, 503, "Draining")
+        if self.full is not None and self.full():  # official clients come back by themselves
+            raise Refused(FORBIDDEN, 503, "Too many connects at once")
         return None
 
     def _handshake(self, request: Request, exchange: Exchange) -> None:
@@ -165,7 +168,8 @@ class Entrance(LongPolling):
         return b'0{"sid":"%s","upgrades":%s,%s}' % (session.sid.encode(), upgrades, self._rules)
 
     def _count(self, refusal: Refused) -> None:
-        self.handshakes[{403: "forbidden", 503: "draining"}.get(refusal.status, "refused")] += 1
+        unavailable = "draining" if self.draining else "full"
+        self.handshakes[{403: "forbidden", 503: unavailable}.get(refusal.status, "refused")] += 1
 
     def may_upgrade(self, request: Request) -> str | None:
         """Return the sid of the session that a websocket upgrades, None for a new session; raises Refused.

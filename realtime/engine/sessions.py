@@ -40,7 +40,7 @@ class Sessions(ABC):
         self.options = options or Options()
         self.handler: Handler = handler or NullHandler()
         self.sessions: dict[str, Session] = {}
-        self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining
+        self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining, full
         self._unsettled = Unsettled(self.options.max_unsettled, self.options.max_unsettled_of_one)
         self.slow_closed = 0
         waits = (self.options.upgrade_timeout_s, self.options.settle_timeout_s or 5.0, self.options.linger_s, 5.0)

@@ -92,6 +92,33 @@ async def test_strangers_do_not_use_up_the_connects_of_people(world, ada, http):
     assert (await ada.connect(gateway)).sid
 
 
+async def test_connects_above_the_bound_are_refused_before_they_cost_anything(world, ada, bob, http, monkeypatch):
+    gateway = await world.gateway(connects_at_once=1)
+    reading, answer = asyncio.Event(), asyncio.Event()
+    read = gateway.hidden_authors.read
+
+    async def read_late(socket):
+        reading.set()
+        await answer.wait()
+        return await read(socket)
+
+    early = await raw(http, gateway)  # its handshake is over before the gateway is full
+    monkeypatch.setattr(gateway.hidden_authors, "read", read_late)
+    first = asyncio.create_task(ada.connect(gateway))
+    await reading.wait()
+    handshake = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"
+    async with http.get(handshake) as refused:
+        assert (refused.status, (await refused.json())["message"]) == (503, "Too many connects at once")
+    await early.send_str("40" + encode({"token": bob.token}).decode())
+    assert await ended(early) is not None  # cut, so that its client comes back by itself
+    assert gateway.sockets.users() == [ada.id]
+    answer.set()
+    assert (await first).sid
+    async with http.get(handshake) as welcome:
+        assert welcome.status == 200
+    assert (await bob.connect(gateway)).sid
+
+
 @pytest.mark.parametrize("whose", ["one's own", "somebody else's"])
 async def test_who_connects_twice_is_cut_and_leaves_nothing(world, gateway, ada, bob, http, whose):
     second = ada.token if whose == "one's own" else bob.token
