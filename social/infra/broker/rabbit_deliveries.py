@@ -132,6 +132,13 @@ class RabbitDeliveries:
     async def _subscribe(self, partition: int) -> None:
         assert self._connection is not None
         channel: Any = self._connection.channel(publisher_confirms=False)
+        try:
+            self._subscribed[partition] = await self._consume(partition, channel)
+        except BaseException:  # by now it may be the active consumer, which would get messages that nobody handles
+            await _close(channel)
+            raise
+
+    async def _consume(self, partition: int, channel: Any) -> _Subscription:
         await channel.initialize()
         await channel.set_qos(prefetch_count=max(LEAST_AHEAD, self._ahead // self._wanted))
         name = self._topology.queue(self._group, partition)
@@ -140,16 +147,12 @@ class RabbitDeliveries:
         self.opened(underlay)
         tag = await queue.consume(self.arrived)
         self.places[partition] += 1
-        self._subscribed[partition] = _Subscription(name, channel, underlay, tag)
+        return _Subscription(name, channel, underlay, tag)
 
     async def _unsubscribe(self, subscription: _Subscription) -> None:
         """Close a channel without cancelling its consumer, which would keep the messages that it has."""
         self.lost(subscription.underlay)
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await subscription.channel.close()
-        except AWAY:
-            pass  # the connection is gone, and the deliveries with it
+        await _close(subscription.channel)
 
     async def _adjust(self) -> None:
         """Consume new partitions, and queue behind the owners of partitions given up; raises BrokerAway."""
@@ -244,6 +247,14 @@ class RabbitDeliveries:
             if each.held:
                 taken.append(each)
         return taken
+
+
+async def _close(channel: Any) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await channel.close()
+    except AWAY:
+        pass  # the connection is gone, and the deliveries with it
 
 
 async def _ack(owed: dict[int, None], messages: dict[int, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from social.contracts.events import Group
+from social.infra.broker import rabbit_deliveries
 from social.infra.broker.broker import BrokerAway
 from social.infra.broker.rabbit_deliveries import RabbitDeliveries, RabbitDelivery, _Subscription
+from social.infra.broker.topology import Topology
 
 
 class Channel:
@@ -133,3 +136,37 @@ async def test_a_cancellation_that_the_driver_swallows_ends_the_wait_all_the_sam
     task.cancel()
     await asyncio.wait([task], timeout=60)
     assert task.cancelled()
+
+
+class SilentChannel:
+    """A channel whose consumer RabbitMQ has, and whose answer that says so does not come."""
+
+    closed = False
+
+    async def initialize(self) -> None: ...
+
+    async def set_qos(self, *, prefetch_count: int) -> None: ...
+
+    async def get_queue(self, name: str, *, ensure: bool) -> "SilentChannel":
+        return self
+
+    async def get_underlay_channel(self) -> "SilentChannel":
+        return self
+
+    async def consume(self, callback: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_channel_whose_consumer_is_confirmed_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbit_deliveries, "CHANGE_S", 0)
+    deliveries, channel = RabbitDeliveries(None, Group.FEEDS, 1), SilentChannel()  # type: ignore[arg-type]
+    deliveries._connection = SimpleNamespace(channel=lambda publisher_confirms: channel)  # type: ignore[assignment]
+    deliveries.share({0: None})
+    deliveries._topology = Topology("plaza", 1)
+    with pytest.raises(BrokerAway):
+        await deliveries.take(1)
+    assert channel.closed
+    await deliveries.close()
