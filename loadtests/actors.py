@@ -29,17 +29,20 @@ class Actor:
             self.shown[name] = store
             store.subscribe(lambda _: None)
 
-    def drop(self, chance: random.Random) -> str:
-        """Lose the connection, and perhaps the memory of where it was; return which."""
+    async def drop(self, chance: random.Random) -> None:
+        """Lose the connection, and perhaps the memory of where it was, and wait until it is back."""
         how = chance.choice(("resumed", "synced", "fetched"))
+        await self.plaza.connect()
         connection = self.plaza._connection
         assert connection is not None
+        returned = len(connection.returns)
         if how != "resumed":
             connection._pid = None
         if how == "fetched" and connection.inbox.stream.offset and not connection.inbox.holding:
             connection.inbox.stream.restart("00000000.0")
         connection.cut()
-        return how
+        while len(connection.returns) == returned:  # noqa: ASYNC110 - a client tells nobody that it is back
+            await asyncio.sleep(0.01)
 
     async def differences(self) -> list[str]:
         """Return the stores that show something else than a fresh fetch, with both."""
@@ -222,8 +225,7 @@ class Crowd:
                 await self.act()
 
         async def drop(person: Actor) -> None:
-            await person.plaza.connect()
             await asyncio.sleep(self.chance.uniform(0, 0.1))
-            person.drop(self.chance)
+            await person.drop(self.chance)
 
         await asyncio.gather(*(drop(each) for each in self.people), *(act() for _ in range(acts)))

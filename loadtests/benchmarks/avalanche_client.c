@@ -125,9 +125,10 @@ static void dial(struct conn *c) {
   else redial(c);
 }
 
-static void redial(struct conn *c) {  // a gateway refused the connection: a load balancer tries the others at once
+static void redial(struct conn *c) {  // a gateway refused: a load balancer, as nginx here, tries the others at once
   close(c->fd);
   open_at[c->port]--;
+  c->len = 0;
   c->tried |= 1 << c->port;
   if (c->tried != (1 << port_count) - 1) dial(c);
   else c->tried = 0, back_off(c);
@@ -185,7 +186,7 @@ static void parse(struct conn *c) {
     if (!end) return;
     if (memcmp(c->buf, "HTTP/1.1 101", 12)) {
       refused++;
-      lose(c);
+      memcmp(c->buf, "HTTP/1.1 503", 12) ? lose(c) : redial(c);
       return;
     }
     c->upgraded = 1;

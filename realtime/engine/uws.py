@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import os
-import resource
 from typing import Any
 
+from realtime.engine import descriptors
 from realtime.engine.native import ffi, forget, lib, object_of, pointer_to, pump, remember, replace
 from realtime.engine.protocol import Engine
 from realtime.engine.session import Environ, Handler, Options, Refused, Wire
@@ -15,7 +15,6 @@ log = logging.getLogger(__name__)
 
 _EXCLUSIVE_PORT = 1  # the default shares a port between servers, and clients with it
 _SENT_OR_BUFFERED = (0, 1)
-_SPARE_DESCRIPTORS = 128  # uSockets spins in accept when there is none left
 _TEXT, _BINARY = 1, 2
 _ABNORMAL, _TOO_BIG = 1006, 1009
 _SLACK = 2  # beyond so many times the limit uWebSockets cuts a message's connection, where a close code should say why
@@ -109,6 +108,7 @@ class NativeEngine(Engine):
         self._listener: Any = None
         self._address: tuple[str, int] | None = None
         self._attached = False
+        self._number_kept: int | None = None  # a descriptor, while the listener is closed
         self._route()
 
     def _route(self) -> None:
@@ -132,7 +132,7 @@ class NativeEngine(Engine):
             self._within_allowance(wire.session, size)
 
     async def _listen(self, host: str, port: int) -> int:
-        _raise_descriptor_limit()
+        descriptors.raise_limit()
         if not self._attached:
             pump.attach()
             self._attached = True
@@ -158,6 +158,7 @@ class NativeEngine(Engine):
     def _stop_listening(self) -> None:
         self._address = None
         self._close_listener()
+        self._free_number()
 
     def _close_listener(self) -> None:
         listener, self._listener = self._listener, None
@@ -180,17 +181,23 @@ class NativeEngine(Engine):
         self._watch_descriptors()
 
     def _watch_descriptors(self) -> None:
-        """Take no connections while descriptors are scarce, which a lowest free number near the limit shows."""
+        """Accept no connections while half of the spare descriptors are used: without any left uSockets spins."""
         if self._address is None:
             return
-        probe = os.dup(0)
-        os.close(probe)
-        scarce = probe > resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS
+        left = descriptors.left()
+        scarce = left < descriptors.spare() / 2
         if scarce and self._listener is not None:
-            log.warning("%d file descriptors are open: new connections wait", probe)
+            log.warning("%d file descriptors are left: new connections wait", left)
             self._close_listener()
+            self._number_kept = os.open(os.devnull, os.O_RDONLY)  # else the listener's counts as free
         elif not scarce and self._listener is None:
+            self._free_number()
             self._open_listener(*self._address)
+
+    def _free_number(self) -> None:
+        number, self._number_kept = self._number_kept, None
+        if number is not None:
+            os.close(number)
 
     def _publish(self, topic: bytes, frame: bytes, binary: bool) -> None:
         lib.uws_publish(0, self._app, topic, len(topic), frame, len(frame), _BINARY if binary else _TEXT, False)
@@ -210,21 +217,14 @@ class NativeEngine(Engine):
         """Handle a websocket handshake."""
         try:
             exchange.read(req)
+            self._watch_descriptors()
             upgrading = self.may_upgrade(exchange.request)
-            if self.handshakes["ok"] % 64 == 0:
-                self._watch_descriptors()
             exchange.upgrade(Opening(self, upgrading, exchange.request.environ()).number, req, context)
         except Refused as refusal:
             exchange.reply(refusal.status, refusal.body(), "application/json")
         except Exception:
             log.exception("a websocket handshake failed")
             exchange.reply(500)
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @ffi.callback("void(struct us_listen_socket_t *, uws_app_listen_config_t, void *)")  # type: ignore[untyped-decorator]

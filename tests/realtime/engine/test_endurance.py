@@ -1,6 +1,7 @@
 """Clients that vanish, clients that do not read, and servers that stop."""
 
 import asyncio
+import errno
 import os
 import random
 import socket
@@ -14,7 +15,7 @@ import aiohttp
 import pytest
 from support.eventually import LONG_S
 
-from realtime.engine import Options, choose
+from realtime.engine import Options, choose, descriptors
 
 HERE = Path(__file__).parent
 SETTLE_S = 1  # of churn_server.py
@@ -317,6 +318,35 @@ async def test_idle_sockets_have_no_task_of_the_engines(start, echo, engine_clas
         await ws.close()
 
 
+async def test_newcomers_are_refused_before_descriptors_are_scarce_and_whoever_is_there_stays(
+    start, echo, engine_class, monkeypatch
+):
+    client = await start(echo)
+    there, _ = await client.open()
+    monkeypatch.setattr("realtime.engine.descriptors.left", lambda: 1023)
+    monkeypatch.setattr("resource.getrlimit", lambda _: (20_000, 20_000))
+    with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+        await client.open()
+    await there.send_str("4hello")
+    assert await there.receive_str() == "4hello"
+    monkeypatch.setattr("realtime.engine.descriptors.left", lambda: 1024)
+    await (await client.open())[0].close()
+    assert echo.engine.handshakes["full"] == 1
+    await there.close()
+
+
+def test_a_process_without_any_descriptor_left_says_so(monkeypatch):
+    def refuse(*_: object) -> int:
+        raise OSError(number, "no descriptor")
+
+    monkeypatch.setattr("os.open", refuse)
+    number = errno.EMFILE
+    assert descriptors.left() == 0
+    number = errno.ENOENT
+    with pytest.raises(FileNotFoundError):
+        descriptors.left()
+
+
 async def test_the_native_engine_takes_no_connections_while_descriptors_are_scarce(
     start, echo, engine_class, monkeypatch
 ):
@@ -324,9 +354,10 @@ async def test_the_native_engine_takes_no_connections_while_descriptors_are_scar
         pytest.skip("asyncio pauses accepting by itself")
     client = await start(echo)
     monkeypatch.setattr("resource.getrlimit", lambda _: (20, 20))
-    echo.engine._watch_descriptors()
-    with pytest.raises(OSError, match=r"."):
-        await asyncio.open_connection("127.0.0.1", client.port)
+    for _ in range(2):  # the closed listener's own number is no reason to open it again
+        echo.engine._watch_descriptors()
+        with pytest.raises(OSError, match=r"."):
+            await asyncio.open_connection("127.0.0.1", client.port)
     monkeypatch.undo()
     echo.engine._watch_descriptors()
     ws, _ = await client.open()
