@@ -15,6 +15,7 @@ from support.site import Site
 
 import workers.counters
 import workers.notifications
+import workers.relay
 from social.__main__ import main as command
 from social.contracts.codec import decode, encode
 from social.contracts.envelope import Envelope
@@ -56,6 +57,7 @@ class Poison:
 def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
     """Install the poison before the workers start."""
     poison = Poison()
+    monkeypatch.setattr(workers.relay, "LEFT_BEHIND", timedelta(minutes=5))  # no second copy where a publisher is slow
     monkeypatch.setattr(workers.notifications, "handle", poison.handle)
     monkeypatch.setattr(workers.counters, "handle", poison.count)
     return poison
