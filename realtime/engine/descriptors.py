@@ -1,4 +1,4 @@
-"""How many file descriptors the process may still open; sockets leave some for everything else it does."""
+"""The file descriptors that the process may still open; sockets leave some for everything else it does."""
 
 import errno
 import os
