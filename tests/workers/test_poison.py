@@ -57,7 +57,6 @@ class Poison:
 def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
     """Install the poison before the workers start."""
     poison = Poison()
-    monkeypatch.setattr(workers.relay, "LEFT_BEHIND", timedelta(minutes=5))  # no second copy where a publisher is slow
     monkeypatch.setattr(workers.notifications, "handle", poison.handle)
     monkeypatch.setattr(workers.counters, "handle", poison.count)
     return poison
@@ -223,7 +222,10 @@ async def test_what_a_parked_message_says_in_brackets_is_shown_as_it_is(
         assert "Field required [type=missing] [/b]" in shown
 
 
-async def test_what_was_parked_can_be_discarded(site: Site, ada: Person, eve: Person, poison: Poison) -> None:
+async def test_what_was_parked_can_be_discarded(
+    site: Site, ada: Person, eve: Person, poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.relay, "LEFT_BEHIND", timedelta(minutes=5))  # no second copy where a publisher is slow
     poison.by = eve.id
     await eve.like(await ada.publish("hello"))
     (row,) = await rows(site, 1)
