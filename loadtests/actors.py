@@ -10,6 +10,7 @@ from plaza_client import NotFound, Plaza, Store
 from plaza_client.models import Comment, Comments, Feed, Notifications, Post, PresenceSnapshot
 
 AT_ONCE = 4
+BACK_WITHIN_S = 60.0
 WATCHED = 6  # posts that each person looks at
 NOT_LIVE = {"likes", "comments", "reposts", "version"}  # in a timeline: counts are live for watched posts only
 
@@ -41,8 +42,9 @@ class Actor:
         if how == "fetched" and connection.inbox.stream.offset and not connection.inbox.holding:
             connection.inbox.stream.restart("00000000.0")
         connection.cut()
-        while len(connection.returns) == returned:  # noqa: ASYNC110 - a client tells nobody that it is back
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(BACK_WITHIN_S):
+            while len(connection.returns) == returned:  # noqa: ASYNC110 - a client tells nobody that it is back
+                await asyncio.sleep(0.01)
 
     async def differences(self) -> list[str]:
         """Return the stores that show something else than a fresh fetch, with both."""

@@ -4,10 +4,10 @@
 `--sockets` is of each gateway, each of which has descriptors for about so many; all are logged in, each as a person of
 their own with a stream in the document store. First all rest. Then pushes go to sockets of two of the gateways, paced,
 first in peace, and then while the third is killed, or sent SIGTERM: its clients come back as official clients do, after
-a back-off at random, to the gateway that has the fewest sockets, and present `pid` and `offset`. Each tenth of them
-missed two events meanwhile, which it must get. A killed gateway is started again at once, one that drains has its
-successor already. The exit code is 1 when anybody was not recovered, or an event was lost, or came twice or out of
-order. The last line is one JSON object.
+a back-off at random, to the gateway that has the fewest sockets, or where that one refuses at once to another, and
+present `pid` and `offset`. Each tenth of them missed two events meanwhile, which it must get. A killed gateway is
+started again at once, one that drains has its successor already. The exit code is 1 when anybody was not recovered, or
+an event was lost, or came twice or out of order. The last line is one JSON object.
 """
 
 import argparse

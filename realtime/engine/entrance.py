@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from realtime.engine import descriptors, packets
+from realtime.engine import packets
 from realtime.engine.polling import LongPolling
 from realtime.engine.session import (
     BAD_METHOD,
@@ -148,7 +148,7 @@ class Entrance(LongPolling):
             raise Refused(BAD_VERSION)
         if self.draining:
             raise Refused(FORBIDDEN, 503, "Draining")
-        if descriptors.left() < descriptors.spare():  # a load balancer tries the next gateway
+        if len(self.sessions) >= self.most_sessions:  # a load balancer tries the next gateway
             raise Refused(FORBIDDEN, 503, "Too many connections")
         if self.full is not None and self.full():  # official clients come back by themselves
             raise Refused(FORBIDDEN, 503, "Too many connects at once")

@@ -137,7 +137,10 @@ class PortableEngine(Engine):
         headers = {"Content-Type": content_type, "Cache-Control": "no-store", **dict(self.cors(request))}
         if status == 204:
             del headers["Content-Type"]
-        return web.Response(status=status, body=body or None, headers=headers)
+        answer = web.Response(status=status, body=body or None, headers=headers)
+        if status == 503:  # its connection would keep a descriptor, of which there may be few
+            answer.force_close()
+        return answer
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Handle an aiohttp request of any path."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from secrets import token_urlsafe
 from typing import Any
 
+from realtime.engine import descriptors
 from realtime.engine.session import BASE64, Backlog, Environ, Handler, Options, Session, Work
 from realtime.engine.unsettled import Unsettled
 from realtime.engine.wheel import Deadlines, Wheel
@@ -40,6 +41,7 @@ class Sessions(ABC):
         self.options = options or Options()
         self.handler: Handler = handler or NullHandler()
         self.sessions: dict[str, Session] = {}
+        self.most_sessions = descriptors.for_sockets()
         self.handshakes: Counter[str] = Counter()  # by result: ok, refused, forbidden, draining, full
         self._unsettled = Unsettled(self.options.max_unsettled, self.options.max_unsettled_of_one)
         self.slow_closed = 0

@@ -132,7 +132,6 @@ class NativeEngine(Engine):
             self._within_allowance(wire.session, size)
 
     async def _listen(self, host: str, port: int) -> int:
-        descriptors.raise_limit()
         if not self._attached:
             pump.attach()
             self._attached = True
@@ -189,7 +188,7 @@ class NativeEngine(Engine):
         if scarce and self._listener is not None:
             log.warning("%d file descriptors are left: new connections wait", left)
             self._close_listener()
-            self._number_kept = os.open(os.devnull, os.O_RDONLY)  # else the listener's counts as free
+            self._number_kept = descriptors.take()  # else the listener's counts as free
         elif not scarce and self._listener is None:
             self._free_number()
             self._open_listener(*self._address)
@@ -217,10 +216,11 @@ class NativeEngine(Engine):
         """Handle a websocket handshake."""
         try:
             exchange.read(req)
-            self._watch_descriptors()
             upgrading = self.may_upgrade(exchange.request)
             exchange.upgrade(Opening(self, upgrading, exchange.request.environ()).number, req, context)
         except Refused as refusal:
+            if refusal.status == 503:
+                self._watch_descriptors()
             exchange.reply(refusal.status, refusal.body(), "application/json")
         except Exception:
             log.exception("a websocket handshake failed")

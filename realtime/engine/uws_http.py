@@ -41,12 +41,14 @@ class NativeExchange(Exchange):
         forget(self._number)
         if res is None:
             return
+        unavailable = status == 503  # its connection would keep a descriptor, of which there may be few
+        self._will_close |= unavailable
         headers = "".join(f"\r\n{name}: {value}" for name, value in self._headers(body))
         line = f"{content_type}\r\nCache-Control: no-store{headers}".encode("latin-1", "replace")
         content = ffi.NULL if status == 204 or self.request.method == "HEAD" else body  # NULL: without a length
         # A client whose body is not read may go on sending it, as slowly as uWebSockets lets it.
         unwanted = status >= 400 and not self._whole and self.request.method not in ("GET", "HEAD", "OPTIONS")
-        close = self._engine.draining or unwanted or self.request.closes
+        close = self._engine.draining or unavailable or unwanted or self.request.closes
         lib.socketify_res_cork_send_int_code(0, res, content, len(body), status, line, len(line), close)
         pump.touch()
 

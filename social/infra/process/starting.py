@@ -47,15 +47,13 @@ async def wait_on_port(health: Health, host: str, port: int, mongo: Mongo, tasks
 
 
 async def _until_migrated(mongo: Mongo, tasks: Tasks) -> bool:
-    loop = asyncio.get_running_loop()
     while not tasks.stop.is_set():
-        began = loop.time()
         waits_for = await _waits_for(mongo)
         if waits_for is None:
             return True
         log.info("waiting", waits_for=waits_for)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(tasks.stop.wait(), max(0.1, began + EVERY_S - loop.time()))
+            await asyncio.wait_for(tasks.stop.wait(), EVERY_S)
     return False
 
 

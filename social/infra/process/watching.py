@@ -67,10 +67,9 @@ async def watch_store(mongo: Mongo) -> None:
 
 
 async def _watch(name: str, server: str, answers: Callable[[], Awaitable[None]]) -> None:
-    loop, up = asyncio.get_running_loop(), metrics.SERVER_UP.labels(server=server)
+    up = metrics.SERVER_UP.labels(server=server)
     known, away = False, False
     while True:
-        began = loop.time()
         try:
             await answers()
         except (Away, StartError) as error:
@@ -84,7 +83,7 @@ async def _watch(name: str, server: str, answers: Callable[[], Awaitable[None]])
                 log.info("server is back", server=name)
             known, away = True, False
             up.set(1)
-        await asyncio.sleep(max(0.1, began + EVERY_S - loop.time()))
+        await asyncio.sleep(EVERY_S)  # after the answer: a first one that comes late makes no second line early
 
 
 def why_away(error: Exception) -> str:

@@ -318,20 +318,19 @@ async def test_idle_sockets_have_no_task_of_the_engines(start, echo, engine_clas
         await ws.close()
 
 
-async def test_newcomers_are_refused_before_descriptors_are_scarce_and_whoever_is_there_stays(
-    start, echo, engine_class, monkeypatch
-):
+async def test_newcomers_are_refused_before_descriptors_are_scarce_and_whoever_is_there_stays(start, echo, http):
     client = await start(echo)
     there, _ = await client.open()
-    monkeypatch.setattr("realtime.engine.descriptors.left", lambda: 1023)
-    monkeypatch.setattr("resource.getrlimit", lambda _: (20_000, 20_000))
+    echo.engine.most_sessions = 1
     with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
         await client.open()
+    async with http.get(f"http://127.0.0.1:{client.port}/socket.io/?EIO=4&transport=polling") as refused:
+        assert (refused.status, refused.headers["Connection"]) == (503, "close")
     await there.send_str("4hello")
     assert await there.receive_str() == "4hello"
-    monkeypatch.setattr("realtime.engine.descriptors.left", lambda: 1024)
+    echo.engine.most_sessions = 2
     await (await client.open())[0].close()
-    assert echo.engine.handshakes["full"] == 1
+    assert echo.engine.handshakes["full"] == 2
     await there.close()
 
 
