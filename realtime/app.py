@@ -167,11 +167,11 @@ class Gateway:
         leaving = list(self.sockets)
         random.shuffle(leaving)
         step_s = self.settings.drain_s * 0.9 / max(1, len(leaving))
-        for at, socket in enumerate(leaving):
+        for at, socket in enumerate(leaving, 1):  # nobody at once: the frame would be lost where it waits for a poll
             drain = Drain.model_construct(after_ms=round(at * step_s * 1000))
             self.server.send_frame(socket.sid, frame("drain", drain))
         started = time.monotonic()
-        for at, socket in enumerate(leaving):
+        for at, socket in enumerate(leaving, 1):
             late = started + at * step_s - time.monotonic()
             if late > 0:
                 await asyncio.sleep(late)
