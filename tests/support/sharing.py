@@ -51,6 +51,8 @@ class Worker:
         outbox = Outbox(mongo)
         self.name, self.handled, self.pause_s = name, handled, 0.005
         self.poison: str | None = None
+        self.may_go_on = asyncio.Event()  # cleared, it stays in its batch
+        self.may_go_on.set()
         self.counts = False  # likes, into the queues of their posts, as the consumer of counters does
         self.batches: list[list[str]] = []  # the keys in each
         self.broker = broker_of(broker_url, "plaza", outbox, partitions)
@@ -76,6 +78,7 @@ class Worker:
             self.handled.numbers[event.key].append(int(event.by))
         try:
             await asyncio.sleep(self.pause_s)
+            await self.may_go_on.wait()
             if self.counts:
                 await counters.handle(plaza, happened)
         finally:

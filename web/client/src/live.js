@@ -55,7 +55,10 @@ export class Live extends Store {
   /** Fetch it again; resolves when it is there, or has failed. */
   refresh() {
     this.#again = true;
-    this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
+    this.#fetching ??= this.#fetch().finally(() => {
+      this.#fetching = null;
+      if (this.#again && this.#active) return this.refresh(); // it was asked for as the last fetch ended
+    });
     return this.#fetching;
   }
 

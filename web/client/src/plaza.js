@@ -50,7 +50,7 @@ export class Plaza extends Writes {
   #stores = new Map();
 
   /** @param {Options} options */
-  constructor({ url, realtime = url, storage = defaultStorage(), fetch = (request) => globalThis.fetch(request), socket = {}, refused, poll_ms = 30_000 }) {
+  constructor({ url, realtime = url, storage = defaultStorage(), fetch = (request, init) => globalThis.fetch(request, init), socket = {}, refused, poll_ms = 30_000 }) {
     super();
     const scope = `plaza:${url}:${storage.name ?? Math.random()}`;
     const pauses = new Pauses();
