@@ -139,7 +139,7 @@ class Gateway:
             authorize=connecting.authorize,
             departed=self.lifecycle.departed,
             received=dispatcher.received,
-            full=connecting.is_full,
+            places=connecting.places,
         )
         self.redis_channels.handle(
             pushed=self.delivery.pushed,

@@ -88,9 +88,9 @@ class Connecting:
         self._handshakes = Bucket(settings.handshakes_per_s, settings.handshakes_per_s)
         self._under_way = 0  # connects after their token was verified: only people with a login may take places
 
-    def is_full(self) -> bool:
-        """Return whether as many connects are worked on as may be, so that others come back later."""
-        return self._under_way >= self._settings.connects_at_once
+    def places(self) -> int:
+        """Return how many more connects may be worked on at once; where there are none, others come back later."""
+        return max(0, self._settings.connects_at_once - self._under_way)
 
     async def authorize(self, eio_sid: str, namespace: str, auth: Any, environ: Mapping[str, Any]) -> Admission:
         """Admit or refuse a CONNECT packet; after a refusal for the moment the client comes back by itself."""
@@ -124,7 +124,7 @@ class Connecting:
         return ConnectionRefused(problem.title, problem.body())
 
     async def _admit(self, eio_sid: str, auth: Any) -> Admission:
-        if self.is_full():
+        if not self.places():
             raise RateLimited("Too many connects at once")
         request, access = self._authenticate(auth)
         if not self._handshakes.take():  # after the token: only people with a login may use these up

@@ -87,13 +87,13 @@ class Transport:
         authorize: Authorize,
         departed: Departed,
         received: Callable[..., Awaitable[object]],
-        full: Callable[[], bool],
+        places: Callable[[], int],
     ) -> None:
         """Set the handlers of CONNECTs, of ended sockets, and of each event: `received(event, sid, *arguments)`.
 
-        While `full()` is true, handshakes are answered 503.
+        At most `places()` connections are opened within a moment; all other handshakes are answered 503.
         """
-        self._engine.full = full
+        self._engine.openings.places = places
         self._server.authorizer = authorize
         self._server.departed_handler = departed
         self._server.on("*", received)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from realtime.engine import packets
+from realtime.engine.openings import Openings
 from realtime.engine.polling import LongPolling
 from realtime.engine.session import (
     BAD_METHOD,
@@ -42,7 +43,7 @@ class Entrance(LongPolling):
         super().__init__(options, handler)
         self.page: Callable[[str], Awaitable[Page]] | None = None  # answers GETs outside the engine's path
         self.draining = False
-        self.full: Callable[[], bool] | None = None  # whether newcomers are refused for the moment
+        self.openings = Openings()
         self.rewritten = Topics()  # of websockets that receive binary as text
         interval_ms, timeout_ms = round(self.options.ping_interval_s * 1000), round(self.options.ping_timeout_s * 1000)
         self._rules = b'"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d' % (
@@ -146,12 +147,21 @@ class Entrance(LongPolling):
             raise Refused(BAD_REQUEST)
         if request.query.get("EIO") != "4":
             raise Refused(BAD_VERSION)
+        if (unavailable := self.unavailable()) is not None:
+            raise unavailable
+        return None
+
+    def unavailable(self) -> Refused | None:
+        """Return the refusal of all newcomers at this moment, whatever they ask, or None.
+
+        A load balancer tries the next gateway, and official clients come back by themselves.
+        """
         if self.draining:
-            raise Refused(FORBIDDEN, 503, "Draining")
-        if len(self.sessions) >= self.most_sessions:  # a load balancer tries the next gateway
-            raise Refused(FORBIDDEN, 503, "Too many connections")
-        if self.full is not None and self.full():  # official clients come back by themselves
-            raise Refused(FORBIDDEN, 503, "Too many connects at once")
+            return Refused(FORBIDDEN, 503, "Draining")
+        if len(self.sessions) >= self.most_sessions:
+            return Refused(FORBIDDEN, 503, "Too many connections")
+        if not self.openings.may_begin:
+            return Refused(FORBIDDEN, 503, "Too many connects at once")
         return None
 
     def _handshake(self, request: Request, exchange: Exchange) -> None:
@@ -164,6 +174,7 @@ class Entrance(LongPolling):
 
     def _notify_opened(self, session: Session, environ: Environ) -> None:
         self.handshakes["ok"] += 1
+        self.openings.note()
         self.handler.opened(session.sid, environ)
 
     def _open_packet(self, session: Session, upgrades: bytes) -> bytes:

@@ -9,7 +9,7 @@ from realtime.engine import descriptors
 from realtime.engine.native import ffi, forget, lib, object_of, pointer_to, pump, remember, replace
 from realtime.engine.protocol import Engine
 from realtime.engine.session import Environ, Handler, Options, Refused, Wire
-from realtime.engine.uws_http import NativeExchange
+from realtime.engine.uws_http import NativeExchange, is_newcomer, send_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,7 @@ _EXCLUSIVE_PORT = 1  # the default shares a port between servers, and clients wi
 _SENT_OR_BUFFERED = (0, 1)
 _TEXT, _BINARY = 1, 2
 _ABNORMAL, _TOO_BIG = 1006, 1009
+REFUSALS = 64  # handshakes that are refused between two looks at the descriptors: refused connections have some, too
 _SLACK = 2  # beyond so many times the limit uWebSockets cuts a message's connection, where a close code should say why
 
 
@@ -109,6 +110,7 @@ class NativeEngine(Engine):
         self._address: tuple[str, int] | None = None
         self._attached = False
         self._number_kept: int | None = None  # a descriptor, while the listener is closed
+        self._refused = 0  # websockets of newcomers
         self._route()
 
     def _route(self) -> None:
@@ -212,15 +214,22 @@ class NativeEngine(Engine):
             log.exception("a request failed")
             exchange.reply(500)
 
-    def upgrade_requested(self, exchange: NativeExchange, req: Any, context: Any) -> None:
-        """Handle a websocket handshake."""
+    def upgrade_requested(self, res: Any, req: Any, context: Any) -> None:
+        """Handle a websocket handshake; where no newcomer is let in, one costs little more than the answer."""
+        unavailable = self.unavailable()
+        if unavailable is not None and is_newcomer(req):
+            self._count(unavailable)
+            send_unavailable(res, unavailable)
+            self._refused += 1
+            if self._refused % REFUSALS == 0:
+                self._watch_descriptors()
+            return
+        exchange = NativeExchange(self, res)
         try:
             exchange.read(req)
             upgrading = self.may_upgrade(exchange.request)
             exchange.upgrade(Opening(self, upgrading, exchange.request.environ()).number, req, context)
         except Refused as refusal:
-            if refusal.status == 503:
-                self._watch_descriptors()
             exchange.reply(refusal.status, refusal.body(), "application/json")
         except Exception:
             log.exception("a websocket handshake failed")
@@ -249,7 +258,7 @@ def _on_upgrade(res: Any, req: Any, context: Any, me: Any) -> None:
     if engine is None:
         lib.socketify_res_cork_send_int_code(0, res, b"", 0, 503, b"text/plain", 10, True)
         return
-    engine.upgrade_requested(NativeExchange(engine, res), req, context)
+    engine.upgrade_requested(res, req, context)
 
 
 @ffi.callback("void(uws_websocket_t *, void *)")  # type: ignore[untyped-decorator]

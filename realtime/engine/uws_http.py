@@ -4,9 +4,18 @@ from typing import Any
 
 from realtime.engine.native import ffi, forget, lib, object_of, pointer_to, pump, remember, text
 from realtime.engine.protocol import Engine
-from realtime.engine.session import Exchange, Request, first_offer, is_handshake, parse_query, says_close
+from realtime.engine.session import (
+    Exchange,
+    Refused,
+    Request,
+    first_offer,
+    is_handshake,
+    parse_query,
+    says_close,
+)
 
 _UNREAD = Request("GET", "/", {}, "")
+_UNAVAILABLE = b"application/json\r\nCache-Control: no-store\r\nConnection: close"
 
 
 class NativeExchange(Exchange):
@@ -88,6 +97,17 @@ class NativeExchange(Exchange):
         self.done = True
         data = pointer_to(number)
         lib.uws_res_upgrade(0, res, data, key, len(key), protocol, len(protocol), b"", 0, context)
+
+
+def is_newcomer(req: Any) -> bool:
+    """Return whether a handshake names no session; one that mentions `sid` in any way counts as naming it."""
+    return "sid" not in (text(lib.uws_req_get_full_url, req) or "")
+
+
+def send_unavailable(res: Any, refusal: Refused) -> None:
+    """Answer a websocket handshake with a refusal and the end of its connection, unread."""
+    body = refusal.body()
+    lib.socketify_res_cork_send_int_code(0, res, body, len(body), refusal.status, _UNAVAILABLE, len(_UNAVAILABLE), True)
 
 
 def _read_request(res: Any, req: Any, client_ip_header: bytes) -> Request:

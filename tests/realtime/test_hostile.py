@@ -93,6 +93,7 @@ async def test_strangers_do_not_use_up_the_connects_of_people(world, ada, http):
 
 
 async def test_connects_above_the_bound_are_refused_before_they_cost_anything(world, ada, bob, http, monkeypatch):
+    monkeypatch.setattr("realtime.engine.openings.MOMENT_S", 0)
     gateway = await world.gateway(connects_at_once=1)
     reading, answer = asyncio.Event(), asyncio.Event()
     read = gateway.hidden_authors.read
@@ -117,6 +118,19 @@ async def test_connects_above_the_bound_are_refused_before_they_cost_anything(wo
     async with http.get(handshake) as welcome:
         assert welcome.status == 200
     assert (await bob.connect(gateway)).sid
+
+
+async def test_a_burst_of_handshakes_opens_no_more_connections_than_there_are_places(
+    world, ada, bob, http, monkeypatch
+):
+    monkeypatch.setattr("realtime.engine.openings.MOMENT_S", 3600)
+    gateway = await world.gateway(connects_at_once=3)
+    opened = await asyncio.gather(*(raw(http, gateway) for _ in range(10)), return_exceptions=True)
+    refused = [each for each in opened if isinstance(each, Exception)]
+    assert [each.status for each in refused] == [503] * 7
+    assert {each.headers["Connection"].lower() for each in refused} == {"close"}
+    monkeypatch.setattr("realtime.engine.openings.MOMENT_S", 0)
+    assert (await ada.connect(gateway)).sid, "who opens a connection and asks for nothing takes nobody's place"
 
 
 @pytest.mark.parametrize("whose", ["one's own", "somebody else's"])

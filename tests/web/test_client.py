@@ -12,7 +12,19 @@ from support.ports import free_ports
 from support.system import Embedded
 
 CLIENT = Path(__file__).parents[2] / "web/client"
-TESTS = ("merge", "feed", "notifications", "queue", "rest", "session", "storage", "stores", "live", "offline", "package")
+TESTS = (
+    "merge",
+    "feed",
+    "notifications",
+    "queue",
+    "rest",
+    "session",
+    "storage",
+    "stores",
+    "live",
+    "offline",
+    "package",
+)
 NEEDED = ("openapi-fetch", "fake-indexeddb", "happy-dom", "preact", "react-dom", "svelte", "vite", "vue")
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
