@@ -28,6 +28,7 @@ REMEMBERED_S = 30 * 24 * 3600
 CHUNK = 500
 MOST_GATEWAYS = 16  # remembered per person; every start of a process is another one
 FLUSH_S = 0.2
+WHOLLY_EVERY = 10  # refreshes; between them, one command a person is enough
 
 
 class Presences:
@@ -57,6 +58,7 @@ class Presences:
         self._leaving: dict[str, float] = {}  # people whose last socket here went, and when their lease ends
         self._changed = asyncio.Event()
         self._clock_ahead_ms: int | None = None  # our clock minus Redis' clock, at the last answer
+        self._refreshes = 0
         self._watched: dict[str, bool] = {}  # people watched here, and whether watchers saw them online last
 
     def arrived(self, user_id: str) -> None:
@@ -125,8 +127,12 @@ class Presences:
                 self._leaving.pop(user, None)
 
     async def _refresh(self) -> None:
+        self._refreshes += 1
         for some in _chunks(self._sockets.users()):
-            await self._renew(some, announce=False)
+            if self._refreshes % WHOLLY_EVERY:
+                await self._extend(some)
+            else:
+                await self._renew(some, announce=False)
         for user in [each for each in self._watched if not self._redis_channels.holds(presence_room(each))]:
             del self._watched[user]
         for some in _chunks(list(self._watched)):
@@ -134,6 +140,18 @@ class Presences:
                 if self._watched.get(found.user_id, found.online) != found.online:  # a lease ran out, unannounced
                     self._watched[found.user_id] = found.online
                     self._server.publish_frame(presence_room(found.user_id), frame("presence", found))
+
+    async def _extend(self, users: Sequence[str]) -> None:
+        """Write later ends of leases; a lease that Redis has lost is begun anew."""
+        end = await self._now_ms() + self._lease_ms
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for user in users:
+                pipeline.zadd(presence_room(user), {self._node: end}, xx=True, ch=True)
+            pipeline.time()
+            *changed, at = await pipeline.execute()
+        self._note_redis_time(at)
+        if lost := [user for user, is_later in zip(users, changed, strict=True) if not is_later]:
+            await self._renew(lost, announce=False)
 
     async def _renew(self, users: Sequence[str], *, announce: bool = True) -> None:
         """Renew leases; announce people who were not online before."""

@@ -63,10 +63,28 @@ async def test_people_of_a_gateway_that_vanished_go_offline_when_its_lease_ends(
     await ada.connect(doomed)
     await until(lambda: _is_online(gateway, ada))
     assert await watch(his, ada) == [True]
-    doomed.presences._renew = doomed.presences._end = lambda *_, **__: asyncio.sleep(0)  # as if it were killed
+    for step in ("_extend", "_renew", "_end"):
+        setattr(doomed.presences, step, lambda *_, **__: asyncio.sleep(0))  # as if it were killed
     went = await his.event("presence")
     assert went["online"] is False
     assert went["last_seen_at"]
+
+
+async def test_who_stays_is_online_beyond_a_lease_and_is_remembered_also_when_redis_forgot_them(world, ada, bob):
+    gateway = await world.gateway(presence_lease_s=0.9)
+    redis, room = world.plaza.redis, presence_room(ada.id)
+    await ada.connect(gateway)
+    await until(lambda: _is_online(gateway, ada))
+    ((_, first),) = await redis.zrange(room, 0, -1, withscores=True)
+
+    async def two_leases_later() -> bool:
+        return bool((await redis.zrange(room, 0, -1, withscores=True))[0][1] > first + 1800)
+
+    await until(two_leases_later)
+    assert await _is_online(gateway, ada)
+    await redis.delete(room)
+    await until(lambda: _is_online(gateway, ada))
+    assert await redis.ttl(room) > 0, "it does not stay for ever"
 
 
 async def test_nobody_hears_of_people_they_no_longer_watch(world, gateway, ada, bob):
