@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 const [url = "http://localhost:8080", folder = fileURLToPath(new URL("../docs/images", import.meta.url))] = process.argv.slice(2);
 if (!["localhost", "127.0.0.1", "[::1]"].includes(new URL(url).hostname)) throw new Error(`${url} is not this machine`);
 mkdirSync(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium-headless-shell", args: ["--no-sandbox"] });
 const PHONE = { viewport: { width: 390, height: 800 }, colorScheme: "dark" };
 
 const open = async (options) => {

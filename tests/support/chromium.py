@@ -16,14 +16,18 @@ from support.browser import ROOT, require_node
 PLAYER = ROOT / "tests/web/page/player.mjs"
 TIMEOUT_S = 900 if os.environ.get("PLAZA_SOAK") == "1" else 240
 
+# The shell is the same engine without a browser's own windows, and computes a third.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
 Helpers = Mapping[str, Callable[..., Awaitable[Any]]]
 
 
 def chromium() -> str:
     """Return the path of Chromium; skip where it is missing, and fail where CI=true."""
     require_node("playwright-core")
-    if path := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome"):
-        return path
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
     if os.environ.get("CI") == "true":
         pytest.fail("Chromium is missing, and CI=true lets no test be skipped for it", pytrace=False)
     pytest.skip("Chromium is missing")

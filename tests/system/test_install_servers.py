@@ -13,7 +13,7 @@ TOOLS = ["sh", "cat", "chmod", "env", "grep", "mktemp", "rm", "tail", "tee"]
 APT = """#!/bin/sh
 echo "apt-get $*" >>"$INSTALL_ROOT/diary"
 cat "$INSTALL_ROOT/usr/sbin/policy-rc.d" >"$INSTALL_ROOT/policy-seen"
-case "$*" in *" $APT_FAILS"*) echo "E: no such thing" >&2; exit 100 ;; esac
+case "$*" in *$APT_FAILS*) echo "E: no such thing" >&2; exit 100 ;; esac
 """
 
 Install = Callable[..., subprocess.CompletedProcess[str]]
@@ -23,7 +23,7 @@ Install = Callable[..., subprocess.CompletedProcess[str]]
 def root(tmp_path: Path) -> Path:
     """Make a Debian on which everything is installed."""
     servers = ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/sbin/nginx")
-    for file in (*servers, "usr/lib/some-arch/libuv.so.1", "usr/bin/promtool", "usr/bin/chromium"):
+    for file in (*servers, "usr/lib/some-arch/libuv.so.1", "usr/bin/promtool", "usr/bin/chromium-headless-shell"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
     return tmp_path
@@ -53,7 +53,7 @@ def install(root: Path) -> Install:
 
 def test_nothing_happens_when_all_is_there(install: Install, root: Path) -> None:
     said = install(APT_FAILS="").stdout
-    names = ("redis-server", "rabbitmq-server", "nginx", "libuv1", "prometheus", "chromium")
+    names = ("redis-server", "rabbitmq-server", "nginx", "libuv1", "prometheus", "chromium-headless-shell")
     assert said.splitlines() == [f"{each}: installed" for each in names]
     assert not (root / "diary").exists()
 
@@ -90,6 +90,15 @@ def test_the_package_lists_are_fetched_only_when_the_first_try_fails(install: In
     assert "E: no such thing" in refused.stderr
     assert "apt-get failed: the tests that need libuv1 will be skipped" in refused.stdout
     assert not (root / "usr/sbin/policy-rc.d").exists()
+
+
+def test_where_the_shell_is_no_package_the_whole_browser_is_installed(install: Install, root: Path) -> None:
+    for file in ("usr/bin/chromium-headless-shell", "usr/bin/promtool"):
+        (root / file).unlink()
+    said = install(APT_FAILS="headless").stdout
+    tries = [line.split("--no-install-recommends ")[-1] for line in diary(root) if "install" in line]
+    assert tries == [*["prometheus chromium-headless-shell"] * 2, "prometheus chromium"]
+    assert "chromium: installed now" in said.splitlines()
 
 
 def test_without_root_and_sudo_it_is_one_line(install: Install, root: Path) -> None:
