@@ -8,8 +8,8 @@ from typing import Any
 from realtime.engine import descriptors
 from realtime.engine.native import ffi, forget, lib, object_of, pointer_to, pump, remember, replace
 from realtime.engine.protocol import Engine
-from realtime.engine.session import Environ, Handler, Options, Refused, Wire
-from realtime.engine.uws_http import NativeExchange, is_newcomer, send_unavailable
+from realtime.engine.session import Handler, Options, Refused, Wire
+from realtime.engine.uws_http import NativeExchange, Opening, is_newcomer, may_answer_unread, send_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -19,18 +19,6 @@ _TEXT, _BINARY = 1, 2
 _ABNORMAL, _TOO_BIG = 1006, 1009
 REFUSALS = 64  # handshakes that are refused between two looks at the descriptors: refused connections have some, too
 _SLACK = 2  # beyond so many times the limit uWebSockets cuts a message's connection, where a close code should say why
-
-
-class Opening:
-    """A websocket between its HTTP request and its open event."""
-
-    __slots__ = ("engine", "environ", "number", "upgrading")
-
-    def __init__(self, engine: "NativeEngine", upgrading: str | None, environ: Environ) -> None:
-        self.engine = engine
-        self.upgrading = upgrading
-        self.environ = environ
-        self.number = remember(self)
 
 
 class NativeWire(Wire):
@@ -110,7 +98,7 @@ class NativeEngine(Engine):
         self._address: tuple[str, int] | None = None
         self._attached = False
         self._number_kept: int | None = None  # a descriptor, while the listener is closed
-        self._refused = 0  # websockets of newcomers
+        self._refused = 0  # handshakes, unread
         self._route()
 
     def _route(self) -> None:
@@ -204,8 +192,11 @@ class NativeEngine(Engine):
         lib.uws_publish(0, self._app, topic, len(topic), frame, len(frame), _BINARY if binary else _TEXT, False)
         pump.published(len(frame))
 
-    def requested(self, exchange: NativeExchange, req: Any) -> None:
+    def requested(self, res: Any, req: Any) -> None:
         """Handle an HTTP request."""
+        if self._turned_away(res, req, upgrade=False):
+            return
+        exchange = NativeExchange(self, res)
         try:
             exchange.read(req)
             if self.serve(exchange):
@@ -214,15 +205,21 @@ class NativeEngine(Engine):
             log.exception("a request failed")
             exchange.reply(500)
 
-    def upgrade_requested(self, res: Any, req: Any, context: Any) -> None:
-        """Handle a websocket handshake; where no newcomer is let in, one costs little more than the answer."""
+    def _turned_away(self, res: Any, req: Any, upgrade: bool) -> bool:
+        """Refuse a handshake, unread, where no newcomer is let in; return whether it was one."""
         unavailable = self.unavailable()
-        if unavailable is not None and is_newcomer(req):
-            self._count(unavailable)
-            send_unavailable(res, unavailable)
-            self._refused += 1
-            if self._refused % REFUSALS == 0:
-                self._watch_descriptors()
+        if unavailable is None or not (upgrade or may_answer_unread(req, self.owns)) or not is_newcomer(req):
+            return False
+        self._count(unavailable)
+        send_unavailable(res, unavailable)
+        self._refused += 1
+        if self._refused % REFUSALS == 0:
+            self._watch_descriptors()
+        return True
+
+    def upgrade_requested(self, res: Any, req: Any, context: Any) -> None:
+        """Handle a websocket handshake."""
+        if self._turned_away(res, req, upgrade=True):
             return
         exchange = NativeExchange(self, res)
         try:
@@ -249,7 +246,7 @@ def _on_request(res: Any, req: Any, me: Any) -> None:
     if engine is None:
         lib.socketify_res_cork_send_int_code(0, res, b"", 0, 503, b"text/plain", 10, True)
         return
-    engine.requested(NativeExchange(engine, res), req)
+    engine.requested(res, req)
 
 
 @ffi.callback("void(uws_res_t *, uws_req_t *, uws_socket_context_t *, void *)")  # type: ignore[untyped-decorator]

@@ -1,10 +1,12 @@
 """HTTP requests on native uWebSockets, from their headers to their answer or upgrade."""
 
+from collections.abc import Callable
 from typing import Any
 
 from realtime.engine.native import ffi, forget, lib, object_of, pointer_to, pump, remember, text
 from realtime.engine.protocol import Engine
 from realtime.engine.session import (
+    Environ,
     Exchange,
     Refused,
     Request,
@@ -16,6 +18,18 @@ from realtime.engine.session import (
 
 _UNREAD = Request("GET", "/", {}, "")
 _UNAVAILABLE = b"application/json\r\nCache-Control: no-store\r\nConnection: close"
+
+
+class Opening:
+    """A websocket between its HTTP request and its open event."""
+
+    __slots__ = ("engine", "environ", "number", "upgrading")
+
+    def __init__(self, engine: Engine, upgrading: str | None, environ: Environ) -> None:
+        self.engine = engine
+        self.upgrading = upgrading
+        self.environ = environ
+        self.number = remember(self)
 
 
 class NativeExchange(Exchange):
@@ -104,8 +118,15 @@ def is_newcomer(req: Any) -> bool:
     return "sid" not in (text(lib.uws_req_get_full_url, req) or "")
 
 
+def may_answer_unread(req: Any, owns: Callable[[str], bool]) -> bool:
+    """Return whether a request opens a polling session, and no page of another origin is to read the answer."""
+    method = text(lib.uws_req_get_case_sensitive_method, req)
+    path = (text(lib.uws_req_get_full_url, req) or "/").partition("?")[0]
+    return method == "GET" and owns(path) and _header(req, b"origin") is None
+
+
 def send_unavailable(res: Any, refusal: Refused) -> None:
-    """Answer a websocket handshake with a refusal and the end of its connection, unread."""
+    """Answer a handshake with a refusal and the end of its connection, unread."""
     body = refusal.body()
     lib.socketify_res_cork_send_int_code(0, res, body, len(body), refusal.status, _UNAVAILABLE, len(_UNAVAILABLE), True)
 

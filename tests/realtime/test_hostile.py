@@ -129,6 +129,13 @@ async def test_a_burst_of_handshakes_opens_no_more_connections_than_there_are_pl
     refused = [each for each in opened if isinstance(each, Exception)]
     assert [each.status for each in refused] == [503] * 7
     assert {each.headers["Connection"].lower() for each in refused} == {"close"}
+    handshake = f"http://127.0.0.1:{gateway.port}/socket.io/?EIO=4&transport=polling"
+    for headers in ({}, {"Origin": "http://localhost:8080"}):  # a page of another origin may read the answer
+        async with http.get(handshake, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["message"]) == (503, "Too many connects at once")
+            assert answer.headers.get("Access-Control-Allow-Origin") == headers.get("Origin")
+    async with http.get(f"http://127.0.0.1:{gateway.port}/readyz") as answer:
+        assert answer.status == 200
     monkeypatch.setattr("realtime.engine.openings.MOMENT_S", 0)
     assert (await ada.connect(gateway)).sid, "who opens a connection and asks for nothing takes nobody's place"
 
