@@ -27,7 +27,8 @@ site, door = one_site(public_reads="on"), one_door()
 ROOT = Path(__file__).parents[2]
 NEWMAN = ROOT / "node_modules/newman/bin/newman.js"
 WRITE = "WRITE_EXAMPLES"  # when set, a test writes its expectation instead
-FROM_WORKERS = ("get_notifications", "sync")  # how much of these is there depends on how far the workers are
+# How much of these is there depends on how far the workers are.
+FROM_WORKERS = ("get_activity", "get_notifications", "sync")
 BYTES = ("get_media", "get_thumbnail", "get_avatar")
 NOT_SHOWN = {"multipart/form-data", *PICTURES}
 RARE = (BodyTimeout, RateLimited, Unavailable)  # not to be had at once; the one problem of its status each
