@@ -1,14 +1,15 @@
 // Draws the pictures of the page in docs/images/ from a new `make run`: `node web/screenshots.mjs http://localhost:8080`;
 // a second argument names another folder. People join, write and like; loopback only, as it opens accounts.
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
+const INSTALLED = ["/usr/bin/chromium", "/usr/bin/chromium-headless-shell"]; // the whole browser, where there is one
 const [url = "http://localhost:8080", folder = fileURLToPath(new URL("../docs/images", import.meta.url))] = process.argv.slice(2);
 if (!["localhost", "127.0.0.1", "[::1]"].includes(new URL(url).hostname)) throw new Error(`${url} is not this machine`);
 mkdirSync(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium-headless-shell", args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? INSTALLED.find(existsSync), args: ["--no-sandbox"] });
 const PHONE = { viewport: { width: 390, height: 800 }, colorScheme: "dark" };
 
 const open = async (options) => {

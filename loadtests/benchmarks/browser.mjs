@@ -1,6 +1,8 @@
 // Chromium and REST for the benchmarks of the reference page; loopback only.
+import { existsSync } from "node:fs";
 import { chromium } from "playwright-core";
 
+const INSTALLED = ["/usr/bin/chromium", "/usr/bin/chromium-headless-shell"]; // the whole browser, where there is one
 const PASSWORD = "correct horse battery";
 
 /** Throw where an address is not of this machine. */
@@ -10,7 +12,7 @@ export function checkLoopback(url) {
 
 /** Start Chromium; CHROMIUM names another one. */
 export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium-headless-shell", args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? INSTALLED.find(existsSync), args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 }
 
 /** Open a window in which a new person has just registered. */

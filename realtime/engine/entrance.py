@@ -160,7 +160,7 @@ class Entrance(LongPolling):
             return Refused(FORBIDDEN, 503, "Draining")
         if len(self.sessions) >= self.most_sessions:
             return Refused(FORBIDDEN, 503, "Too many connections")
-        if not self.openings.may_begin:
+        if not self.openings.may_begin():
             return Refused(FORBIDDEN, 503, "Too many connects at once")
         return None
 

@@ -21,9 +21,8 @@ class Openings:
         """Count a connection that was opened."""
         self._count += 1
 
-    @property
     def may_begin(self) -> bool:
-        """Whether one more connection may be opened now."""
+        """Return whether one more connection may be opened now."""
         if self.places is None:
             return True
         now = time.monotonic()

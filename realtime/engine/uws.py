@@ -98,7 +98,7 @@ class NativeEngine(Engine):
         self._address: tuple[str, int] | None = None
         self._attached = False
         self._number_kept: int | None = None  # a descriptor, while the listener is closed
-        self._refused = 0  # handshakes, unread
+        self._refused = 0  # handshakes
         self._route()
 
     def _route(self) -> None:
@@ -212,10 +212,13 @@ class NativeEngine(Engine):
             return False
         self._count(unavailable)
         send_unavailable(res, unavailable)
+        return True
+
+    def _count(self, refusal: Refused) -> None:
+        super()._count(refusal)
         self._refused += 1
         if self._refused % REFUSALS == 0:
             self._watch_descriptors()
-        return True
 
     def upgrade_requested(self, res: Any, req: Any, context: Any) -> None:
         """Handle a websocket handshake."""

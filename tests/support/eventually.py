@@ -1,4 +1,4 @@
-"""Waiting for an effect: repeat a check until it holds, or raise what it raised last."""
+"""Waiting for an effect: repeat a check until its assertions hold, or raise the one that never did."""
 
 import asyncio
 import time
@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-# What a check raises as long as something is otherwise, is not there to be found, or is fewer than it unpacks.
-NOT_YET = (AssertionError, LookupError, ValueError)
+
+
 SHORTEST_S, LONGEST_S = 0.02, 0.25  # between two looks
 LONG_S = 120.0  # a bound, not an expectation: nothing waits for it but a test that fails, however busy the machine is
 
 
 async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = LONG_S, every_s: float | None = None) -> T:
-    """Return what `look` returns once it raises nothing of `NOT_YET`; raise its last error when time is over.
+    """Return what `look` returns once it raises no AssertionError; raise its last error when time is over.
 
     Without `every_s`, pauses are three times as long as looks: waiting shall not compute more than what it waits for.
     """
@@ -22,7 +22,7 @@ async def eventually(look: Callable[[], Awaitable[T]], *, timeout_s: float = LON
         began = time.monotonic()
         try:
             return await look()
-        except NOT_YET:
+        except AssertionError:
             if time.monotonic() > deadline:
                 raise
         took_s = time.monotonic() - began

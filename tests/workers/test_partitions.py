@@ -44,14 +44,17 @@ async def endless_traffic(office: Company, by: Worker, over: asyncio.Event) -> N
 
 
 async def owned_by(office: Company, by: Worker, *names: str) -> None:
-    """Wait until these workers handle all keys, each key by one of them, in shares as even as they can be."""
+    """Wait until these workers handle all keys, each those of its share, and shares are as even as they can be."""
+    ids = {each.plaza.members._id: each.name for each in office.workers if each.name in names}
+    owners = {(part, ids[id_]) for part, id_ in assigned(GROUP, 4, ids).items()}
 
     async def look() -> None:
         await traffic(office, by, 3)
         await all_handled(office)
         parts = {(partition(key, 4), owner) for key, owner in office.owners().items()}
         shares = [len([owner for _, owner in parts if owner == name]) for name in names]
-        assert len(parts) == sum(shares) == 4
+        assert parts == owners, "nothing is to change hands any more"
+        assert sum(shares) == 4
         assert max(shares) - min(shares) <= 1
 
     await eventually(look)
@@ -83,14 +86,10 @@ async def test_one_worker_handles_all_partitions_in_merged_batches(office: Compa
 async def test_workers_share_the_partitions_evenly_and_a_key_is_always_one_workers(office: Company) -> None:
     one, _ = office.worker("one"), office.worker("two")
     await owned_by(office, one, "one", "two")
-
-    async def stays() -> None:  # once all have changed hands that were to
-        handled = {key: len(by) for key, by in office.handled.by.items()}
-        await traffic(office, one, 10)
-        await all_handled(office)
-        assert all(len({*by[handled[key] :]}) == 1 for key, by in office.handled.by.items())
-
-    await eventually(stays)
+    handled = {key: len(by) for key, by in office.handled.by.items()}
+    await traffic(office, one, 10)
+    await all_handled(office)
+    assert all(len({*by[handled[key] :]}) == 1 for key, by in office.handled.by.items())
 
 
 @rabbit
