@@ -42,7 +42,7 @@ class Deliveries:
         self.acknowledged: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
         self.recovered: Counter[str] = Counter()  # how many of these to people who were away meanwhile
-        self.duplicates = 0
+        self.duplicates: Counter[str] = Counter()  # by what came again
         self.holes = 0
 
     def acted(self, kind: str, *, recipient: str, target: str, at: float) -> None:
@@ -75,7 +75,7 @@ class Deliveries:
     def advanced(self, person: str, offset: str) -> bool:
         """Move a person's stream to an offset; return False when the stream had been there before."""
         step = self._streams[person].take(offset)
-        self.duplicates += step.repeated
+        self.duplicates["stream"] += step.repeated
         self.holes += step.missed
         return not step.repeated
 
@@ -89,7 +89,7 @@ class Deliveries:
         if self._numbers[person, group_id] < rev:
             self._numbers[person, group_id] += 1
         else:
-            self.duplicates += 1
+            self.duplicates["group"] += 1
 
     def surplus(self) -> int:
         """Return how many more effects were shown than writes were done: duplicates, if every write was answered."""
@@ -111,7 +111,7 @@ class Deliveries:
         """Count a post that was pushed live."""
         before = self._seen.get((person, post_id))
         if before and before[1] != FOUND:
-            self.duplicates += 1
+            self.duplicates["post"] += 1
         elif not before:
             self._see(person, post_id, at, since)
 
@@ -148,7 +148,7 @@ class Deliveries:
 
     def flawless(self) -> bool:
         """Return whether everything arrived once, and in order."""
-        return self.complete() and not self.duplicates and not self.holes
+        return self.complete() and not self.duplicates.total() and not self.holes
 
     def _settle(self, kind: str, group: Group) -> None:
         while group.delivered < len(group.sent):

@@ -36,7 +36,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "users": max((row["users"] for row in rows), default=0),
         "seconds": len(rows),
         "lost": sum(deliveries.missing().values()) + deliveries.holes,
-        "duplicated": deliveries.duplicates,
+        "duplicated": deliveries.duplicates.total(),
         "unanswered": run.unanswered,
         "began": run.began,
         "stranded": run.stranded,

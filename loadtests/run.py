@@ -67,14 +67,15 @@ class Run:
         self.stranded += sum(not person.there for person in self.people.values())
         gevent.sleep(DUPLICATES_WITHIN_S)
         if not self.acting and not self.unanswered:  # else some of what is shown may be their effect
-            self.deliveries.duplicates += self.deliveries.surplus()
+            self.deliveries.duplicates["count"] += self.deliveries.surplus()
         for kind, missing in self.deliveries.missing().items():
             for _ in range(missing):
                 self._report_push(kind, 0, Exception("lost"))
         for _ in range(self.deliveries.holes):
             self._report_push("stream", 0, Exception("lost: a number is missing"))
-        for _ in range(self.deliveries.duplicates):
-            self._report_push("stream", 0, Exception("came twice"))
+        for what, times in self.deliveries.duplicates.items():
+            for _ in range(times):
+                self._report_push(what, 0, Exception("came twice"))
 
     def end(self) -> None:
         """Stop the clock."""

@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).with_name("examples.json")  # frames recorded by tests
 
 GUARANTEES = {
     "stream": "Complete, in order and once (G3); the argument after the body is the offset to resume from.",
-    "hint": "Live state (G4), with a version where one can be compared. A missed push is not repeated.",
+    "hint": "Live state (G4), with a version where one can be compared. A missed push is not repeated; few come twice.",
 }
 AUTH = "The access token, as `token` of the `auth` object with which the client connects."
 GATEWAY = {

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.cluster import Cluster
 from support.ports import free_ports
+from support.servers import PatientStore
 
 ROOT = Path(__file__).parents[2]
 BRIEF = Path(__file__).with_name("brief.py")
@@ -23,10 +24,11 @@ UNLIMITED = {f"RATE_{policy}": "1000000/1" for policy in ("USER", "IP", "LOGIN",
 
 @dataclass
 class System:
-    """A running system: its URL and its folder."""
+    """A running system: its URL, its folder, and the URL of its store."""
 
     url: str
     var: Path
+    mongo_url: str
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,16 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
     (port,) = free_ports(1)
     few = {"API_PROCESSES": 1, "REALTIME_PROCESSES": 2, "WORKERS_PROCESSES": 1}
-    cluster = Cluster(folder, port, **few, **UNLIMITED)
+    store = PatientStore(folder / "documents")  # else a killed gateway may hold a post for as long as writes are tried
+    asyncio.run(store.start())
+    cluster = Cluster(folder, port, MONGO_URL=store.url, **few, **UNLIMITED)
     asyncio.run(cluster.start())
     try:
-        yield System(cluster.url, cluster.var)
+        yield System(cluster.url, cluster.var, store.url)
     finally:
-        assert asyncio.run(cluster.stop()).code == 0
+        ended = asyncio.run(cluster.stop())
+        asyncio.run(store.stop())
+        assert ended.code == 0
 
 
 @dataclass
@@ -64,6 +70,7 @@ class Load:
         environment = {
             **os.environ,
             "PLAZA_VAR": str(system.var),
+            "MONGO_URL": system.mongo_url,
             "PYTHONPATH": str(ROOT),
             "UNTIL": until,
             "FAULT": fault,

@@ -66,7 +66,7 @@ def test_the_first_number_of_a_new_account_is_one(deliveries):
 def test_a_number_that_comes_again_is_a_duplicate(deliveries):
     assert deliveries.advanced(ADA, "epoch123.1")
     assert not deliveries.advanced(ADA, "epoch123.1")
-    assert deliveries.duplicates == 1
+    assert deliveries.duplicates.total() == 1
     assert not deliveries.flawless()
 
 
@@ -95,7 +95,7 @@ def test_a_post_is_due_to_each_follower_once(deliveries, delivered):
     assert deliveries.recovered["post"] == 1
     assert deliveries.flawless()
     deliveries.shown_post(ADA, "post", at=3.0)
-    assert deliveries.duplicates == 1
+    assert deliveries.duplicates.total() == 1
 
 
 def test_a_timeline_that_shows_a_post_again_is_no_duplicate(deliveries):
@@ -149,11 +149,11 @@ def test_a_group_that_is_pushed_more_often_than_it_changed_is_a_duplicate(delive
     deliveries.numbered(ADA, "group", 1)
     deliveries.numbered(ADA, "other", 1)
     deliveries.numbered(BOB, "group", 1)
-    assert deliveries.duplicates == 0
+    assert deliveries.duplicates.total() == 0
     deliveries.numbered(ADA, "group", 1)
-    assert deliveries.duplicates == 1
+    assert deliveries.duplicates.total() == 1
     deliveries.numbered(ADA, "group", 2)
-    assert deliveries.duplicates == 1
+    assert deliveries.duplicates.total() == 1
     assert not deliveries.flawless()
 
 
