@@ -58,10 +58,10 @@ bench-fanout: packages-dev ## compare the realtime engine and cluster with stock
 bench-rest: packages-dev ## measure requests a second and latency of the REST API
 	$(VENV_PYTHON) loadtests/benchmarks/rest.py
 
-chaos: packages-dev ## let a seed choose faults of a cluster under load, and count every write: RUNS=300 SEED=1 RESUME=folder WRITE=1
+chaos: packages-dev ## let a seed choose faults of a cluster under load, and count every write: RUNS=300 SEED=1 ROUNDS=6 RESUME=folder WRITE=1
 	@sh tests/install-servers.sh
 	@$(VENV_PYTHON) -m loadtests.chaos $(call said,RUNS,runs) $(call said,SEED,seed) $(call said,RESUME,resume) \
-		$(call said,PREVIOUS,previous) $(if $(WRITE),--write)
+		$(call said,ROUNDS,rounds) $(call said,PREVIOUS,previous) $(if $(WRITE),--write)
 
 simulate: packages-dev ## run the way from verb to socket in one process on a virtual clock, with faults by seeds: SEEDS=1000 SEED=1 RESUME=file PROVE=1 WITHOUT="seq-not-compared"
 	@$(VENV_PYTHON) -m devtools.simulation $(call said,SEEDS,seeds) $(call said,SEED,seed) $(call said,RESUME,resume) \

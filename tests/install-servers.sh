@@ -11,6 +11,7 @@ wanted() {
 		/usr/lib/rabbitmq/bin/rabbitmq-server rabbitmq-server rabbitmq-server
 		/usr/sbin/nginx nginx nginx
 		/usr/lib/*/libuv.so.1 libuv1 -
+		/usr/sbin/nft nftables -
 		/usr/bin/promtool prometheus prometheus
 		/usr/bin/chromium-headless-shell chromium-headless-shell -
 	LIST

@@ -17,6 +17,7 @@ from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
 from social.infra.settings import StartError
 from social.ops import parked
+from workers.deaths import MOST_DEATHS, handling_alone
 from workers.lanes import MOST_AT_ONCE, Lanes, key
 
 log = logs.get("runner")
@@ -118,8 +119,8 @@ async def _due(plaza: Plaza, group: Group, due: Callable[[Plaza], Awaitable[floa
 async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) -> float:
     """Handle fresh messages together, and those that failed before alone, so that poison fails alone.
 
-    A fresh message waits for a redelivered message with its key, which is older. Return in how many seconds timed work
-    that they left is due, or infinity.
+    A fresh message waits for a redelivered message with its key, which is older. A message whose handling ends one
+    process after another is parked. Return in how many seconds timed work that they left is due, or infinity.
     """
     tries = [each for each in taken if each.attempt]
     again = [each for each in taken if each.redelivered and not each.attempt]
@@ -134,8 +135,19 @@ async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) ->
         metrics.BATCH_SIZE.labels(group=consumer.group).observe(len(batch))
         with metrics.BATCH_SECONDS.labels(group=consumer.group).time():
             anew = batch is fresh or batch is behind
-            due_s = min(due_s, await _batch(plaza, consumer, batch, again=not anew))
+            if len(batch) == 1 and batch[0].redelivered:
+                due_s = min(due_s, await _alone(plaza, consumer, batch[0]))
+            else:
+                due_s = min(due_s, await _batch(plaza, consumer, batch, again=not anew))
     return due_s
+
+
+async def _alone(plaza: Plaza, consumer: Consumer, delivery: Delivery) -> float:
+    async with handling_alone(plaza.redis, consumer.group, delivery) as deaths:
+        if deaths < MOST_DEATHS:
+            return await _batch(plaza, consumer, [delivery], again=True)
+        await _park(plaza, consumer, delivery, RuntimeError(f"{deaths} processes died while they handled it"))
+        return math.inf
 
 
 def _growing(again: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:

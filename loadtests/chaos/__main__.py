@@ -3,6 +3,7 @@
     make chaos RUNS=300 SEED=1                    # seeds 1 to 300, on one cluster as long as nothing fails
     make chaos RUNS=1 SEED=17                     # the plan of seed 17 again
     make chaos RUNS=300 SEED=1 RESUME=var/chaos   # go on with the campaign in that folder
+    make chaos RUNS=9 SEED=1 ROUNDS=6             # each crowd meets the faults of its seed six times
 
 Each run has a crowd of its own, which posts, comments, likes and follows over REST and sockets, each write repeated
 under one key, while the faults of the seed's plan happen. After a run with a flaw its logs stay, and the next run has
@@ -23,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from loadtests.chaos import results  # noqa: E402 - `support` is below tests/
+from loadtests.chaos import network, results  # noqa: E402 - `support` is below tests/
 from loadtests.chaos.plan import KINDS, Plan, plan  # noqa: E402
 from loadtests.chaos.run import PEOPLE, Result, run  # noqa: E402
 from loadtests.chaos.system import System  # noqa: E402
@@ -37,10 +38,11 @@ RUN_WITHIN_S = 400.0  # a run that takes longer hangs
 class Campaign:
     """The runs of many seeds, on a cluster that is made anew where a run had a flaw."""
 
-    def __init__(self, folder: Path, previous: Path | None, people: int) -> None:
+    def __init__(self, folder: Path, previous: Path | None, people: int, rounds: int) -> None:
         self._folder = folder
         self._previous = previous
         self._people = people
+        self._rounds = rounds
         self._system: System | None = None
         self._home: Path | None = None
 
@@ -49,8 +51,8 @@ class Campaign:
         began = time.monotonic()
         try:
             system = await self._cluster()
-            async with asyncio.timeout(RUN_WITHIN_S):
-                result = await run(system, plan, self._people)
+            async with asyncio.timeout(RUN_WITHIN_S * self._rounds):
+                result = await run(system, plan, self._people, self._rounds)
         except Exception as error:
             result = Result(plan.seed, [list(each) for each in plan.faults], flaws=[f"ended by {error!r}"])
             result.seconds = round(time.monotonic() - began, 1)
@@ -105,7 +107,7 @@ async def main(options: argparse.Namespace) -> int:
     folder = options.resume or Path(tempfile.mkdtemp(prefix="chaos-results-"))
     folder.mkdir(parents=True, exist_ok=True)
     kinds = {name: kind for name, kind in KINDS.items() if not options.only or name in options.only}
-    campaign = Campaign(folder, checked_out(options.previous, folder), options.people)
+    campaign = Campaign(folder, checked_out(options.previous, folder), options.people, options.rounds)
     done = {each.seed for each in results.read(folder)}
     seeds = [each for each in range(options.seed, options.seed + options.runs) if each not in done]
     print(f"{len(seeds)} runs, results in {folder}/{results.FILE} (RESUME={folder} goes on there)", flush=True)
@@ -117,7 +119,7 @@ async def main(options: argparse.Namespace) -> int:
         await campaign.end()
     every = results.read(folder)
     seeds = [each.seed for each in every]
-    text = f"{commands(seeds, options.previous)} on {machine()}:\n\n{results.summary(every)}"
+    text = f"{commands(seeds, options.previous, options.rounds)} on {machine()}:\n\n{results.summary(every)}"
     print(f"commit {commit()}\n{text}")
     if options.write:
         write(text)
@@ -137,7 +139,7 @@ def show(number: int, of: int, result: Result) -> None:
     )
 
 
-def commands(seeds: Iterable[int], previous: str) -> str:
+def commands(seeds: Iterable[int], previous: str, rounds: int) -> str:
     """Return the commands that run these seeds again: one for each range."""
     ranges: list[list[int]] = []
     for seed in sorted(seeds):
@@ -145,7 +147,7 @@ def commands(seeds: Iterable[int], previous: str) -> str:
             ranges[-1].append(seed)
         else:
             ranges.append([seed])
-    more = f" PREVIOUS={previous}" if previous else ""
+    more = (f" ROUNDS={rounds}" if rounds > 1 else "") + (f" PREVIOUS={previous}" if previous else "")
     return ", ".join(f"`make chaos RUNS={len(some)} SEED={some[0]}{more}`" for some in ranges)
 
 
@@ -164,6 +166,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="of the first run (default: %(default)s)")
     parser.add_argument("--resume", type=Path, help="folder of the results; seeds that are there already are not run")
     parser.add_argument("--people", type=int, default=PEOPLE, help="people in each crowd (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often a run repeats its faults (default: 1)")
     parser.add_argument("--most", type=int, default=4, help="faults of a run (default: %(default)s)")
     parser.add_argument(
         "--only", action="append", choices=list(KINDS), metavar="FAULT", help="plan this kind alone (repeatable)"
@@ -185,4 +188,6 @@ async def until_a_signal(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(until_a_signal(parser().parse_args())))
+    options = parser().parse_args()
+    network.enter()
+    sys.exit(asyncio.run(until_a_signal(options)))

@@ -6,17 +6,18 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple
 
 import aio_pika
 import aiohttp
 import redis.asyncio
-from support.crowd import Crowd
 from support.processes import CRASH
 
 from devtools.cluster.server import StartFailed
+from loadtests.chaos import network
 from loadtests.chaos.link import CLEAR, Weather, Who, of_process
 from loadtests.chaos.plan import Fault
+from loadtests.chaos.poison import deadly_poison, poison
+from loadtests.chaos.scene import Scene
 from loadtests.chaos.system import System
 
 SLOW = Weather(delay_s=0.15)
@@ -27,14 +28,7 @@ HIDING = Weather(hides_commits=True)
 CLOSES_AFTER_S = 3.0
 STEP_S = 300
 OLDER_WITHIN_S = 60.0
-POISON = "poison of a chaos run"
-
-
-class Scene(NamedTuple):
-    """The place of a fault: the system, and the crowd on it."""
-
-    system: System
-    crowd: Crowd
+LOST = 20  # percent of the packets in each direction
 
 
 # Errors of a harm whose target another fault had ended; TimeoutError is an OSError.
@@ -64,7 +58,8 @@ def _server(scene: Scene, fault: Fault) -> str:
 
 async def dies_at_a_step(scene: Scene, fault: Fault) -> None:
     """Let a worker kill itself at a named step of its next like, and not again."""
-    name, once = "workers-1", scene.system.folder / f"crashed-{scene.crowd.people[0].name}"
+    name, once = "workers-1", scene.system.folder / "crashed"
+    once.unlink(missing_ok=True)
     environment = {"CRASH_ONCE": str(once)}
     command = [sys.executable, "-P", str(CRASH), fault.target, "workers"]
     await scene.system.replace(name, scene.system.program(name, command=command, environment=environment))
@@ -136,6 +131,20 @@ def _who(scene: Scene, fault: Fault) -> Who | None:
     return of_process(scene.system.pid(process)) if " >" in fault.target and process != "*" else None
 
 
+def packets(percent: int) -> Harm:
+    """Return the harm that has the kernel drop packets between the links and a server for a while."""
+
+    async def harm(scene: Scene, fault: Fault) -> None:
+        port = scene.system.servers[fault.target].port
+        network.drop(port, percent)
+        try:
+            await asyncio.sleep(fault.for_s)
+        finally:
+            network.drop_no_more(port, percent)
+
+    return harm
+
+
 async def clock_stepped(scene: Scene, fault: Fault) -> None:
     """Step the clock of a process five minutes ahead or back."""
     name, sign = fault.target.split()
@@ -144,16 +153,6 @@ async def clock_stepped(scene: Scene, fault: Fault) -> None:
         await asyncio.sleep(fault.for_s)
     finally:
         scene.system.step_clock(name, 0)
-
-
-async def poison(scene: Scene, fault: Fault) -> None:
-    """Put a message into a queue that nobody can read."""
-    async with asyncio.timeout(10):
-        connection = await aio_pika.connect(scene.system.rabbitmq.url)
-        async with connection:
-            channel = await connection.channel()
-            message = aio_pika.Message(POISON.encode(), delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-            await channel.default_exchange.publish(message, f"plaza.{fault.target}")
 
 
 async def slow_reader(scene: Scene, fault: Fault) -> None:
@@ -206,9 +205,12 @@ HARMS: Mapping[str, Harm] = {
     "link reset": link_reset,
     "link deaf": weather(DEAF),
     "link mute": weather(MUTE),
+    "packets lost": packets(LOST),
+    "packets blocked": packets(100),
     "link closed slowly": link_closed_slowly,
     "clock stepped": clock_stepped,
     "poison": poison,
+    "deadly poison": deadly_poison,
     "slow reader": slow_reader,
     "nginx reloaded": nginx_reloaded,
     "rolled": rolled,
@@ -220,6 +222,8 @@ def lacking(kind: str, system: System) -> str:
     """Return what this machine lacks for a kind of fault, or nothing."""
     if kind == "disk full" and not system.small_disk:
         return "no disk may be mounted"
+    if kind.startswith("packets"):
+        return network.lacking()
     if kind == "previous release" and system.previous is None:
         return "no release is named (PREVIOUS=a commit or tag)"
     return ""

@@ -11,8 +11,10 @@ from support.account import Account, settle
 from support.crowd import crowd
 from support.writes import Counts
 
-from loadtests.chaos.faults import GONE, HARMS, POISON, Scene, lacking
+from loadtests.chaos.faults import GONE, HARMS, lacking
 from loadtests.chaos.plan import Fault, Plan
+from loadtests.chaos.poison import is_poison
+from loadtests.chaos.scene import Scene
 from loadtests.chaos.system import System
 from plaza_client import Retrying
 
@@ -48,8 +50,8 @@ class Result:
         return Counts(**self.counts)
 
 
-async def run(system: System, plan: Plan, people: int = PEOPLE) -> Result:
-    """Return the result of a plan; its flaws are empty where every promise was kept."""
+async def run(system: System, plan: Plan, people: int = PEOPLE, rounds: int = 1) -> Result:
+    """Return the result of a plan, whose faults happen in each round; its flaws are empty where promises were kept."""
     began = time.monotonic()
     result = Result(plan.seed, [list(each) for each in plan.faults])
     result.not_run = {kind: why for kind, *_ in plan.faults if (why := lacking(kind, system))}
@@ -57,15 +59,18 @@ async def run(system: System, plan: Plan, people: int = PEOPLE) -> Result:
     async with crowd(system.url, people, seed=plan.seed, patience=PATIENCE) as gathered:
         scene = Scene(system, gathered)
         async with gathered.busy():
-            await do_harm(scene, faults, result)
-            system.heal()
-            result.ready_s = await _ready(system)
-            await asyncio.sleep(GOES_ON_S)
+            ready_s = []
+            for _ in range(rounds):
+                await do_harm(scene, faults, result)
+                system.heal()
+                ready_s.append(await _ready(system))
+                await asyncio.sleep(GOES_ON_S)
+            result.ready_s = None if None in ready_s else max(each for each in ready_s if each is not None)
         account = await settle(gathered, CONVERGES_WITHIN_S)
         result.returns = sum(len(person.returns) for person in gathered.people)
     _note(result, account)
     parked = await asyncio.to_thread(system.parked)
-    result.flaws += [f"parked: {each[:500]}" for each in parked if each != POISON]
+    result.flaws += [f"parked: {each[:500]}" for each in parked if not is_poison(each)]
     if result.ready_s is None:
         result.flaws.append(f"not ready {READY_WITHIN_S:g} s after healing")
     result.seconds = round(time.monotonic() - began, 1)

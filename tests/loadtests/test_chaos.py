@@ -16,9 +16,10 @@ from support.writes import Counts, Key, Writes, hole
 
 from loadtests.chaos import results
 from loadtests.chaos.__main__ import BEGIN, END, RELIABILITY, Campaign, checked_out, commands, main, parser, write
-from loadtests.chaos.faults import HARMS, Scene
+from loadtests.chaos.faults import HARMS
 from loadtests.chaos.plan import KINDS, Fault, Plan, plan
 from loadtests.chaos.run import Result, do_harm
+from loadtests.chaos.scene import Scene
 from loadtests.chaos.wrong_clock import WrongClock, install
 from social.infra import clock
 
@@ -31,9 +32,9 @@ def test_a_plan_is_a_function_of_its_seed_alone() -> None:
     """A seed of a report is worth something for as long as it means these faults."""
     assert str(plan(17)).splitlines() == [
         "seed 17",
-        "    1.5 s  server frozen: redis for 4.0 s",
-        "    3.3 s  slow reader: a second device for 7.6 s",
-        "    3.5 s  poison: fanout",
+        "    0.9 s  packets blocked: store for 6.6 s",
+        "    1.5 s  redis emptied: redis",
+        "    3.3 s  deadly poison: notifications",
         "    4.0 s  server killed: store",
     ]
 
@@ -168,8 +169,10 @@ def test_a_flaw_leaves_no_bound() -> None:
 
 def test_the_tables_name_the_commands_that_measured_them() -> None:
     assert (
-        commands([3, 1, 2, 7], "v1") == "`make chaos RUNS=3 SEED=1 PREVIOUS=v1`, `make chaos RUNS=1 SEED=7 PREVIOUS=v1`"
+        commands([3, 1, 2, 7], "v1", 1)
+        == "`make chaos RUNS=3 SEED=1 PREVIOUS=v1`, `make chaos RUNS=1 SEED=7 PREVIOUS=v1`"
     )
+    assert commands([5], "", 6) == "`make chaos RUNS=1 SEED=5 ROUNDS=6`"
 
 
 def test_a_release_that_git_does_not_know_is_named_and_leaves_nothing(tmp_path: Path) -> None:

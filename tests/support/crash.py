@@ -31,12 +31,14 @@ STEPS = ("before the commit", "within the commit", "after the commit", "after th
 
 FORGETTING = "in the middle of forgetting"
 FANNING_OUT = "in the middle of a fan-out"
+POISONED = "at each like of a poisonous post"
+POISON = "dead" * 6  # the id of that post
 
 
 def main(step: str, module: str) -> None:
     social.accounts.erasure.SETTLES = timedelta(seconds=2)
     if not Path(os.environ["CRASH_ONCE"]).exists():
-        PLANS[(*STEPS, FORGETTING, FANNING_OUT).index(step)]()
+        PLANS[(*STEPS, FORGETTING, FANNING_OUT, POISONED).index(step)]()
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__")
 
@@ -145,6 +147,18 @@ def in_the_middle_of_a_fan_out() -> None:
     workers.fanout.go_on = dying
 
 
+def at_each_like_of_a_poisonous_post() -> None:
+    """Die whenever the notifications consumer handles such a like, alone or among others, in each process anew."""
+    handle = workers.notifications.handle
+
+    async def dying(plaza: Any, happened: Sequence[ReceivedEvent]) -> float | None:
+        if any(getattr(each.event, "post_id", None) == POISON for each in happened):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await handle(plaza, happened)
+
+    workers.notifications.handle = dying
+
+
 PLANS = (
     before_the_commit,
     within_the_commit,
@@ -153,6 +167,7 @@ PLANS = (
     after_the_ack,
     in_the_middle_of_forgetting,
     in_the_middle_of_a_fan_out,
+    at_each_like_of_a_poisonous_post,
 )
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Messages of likes as a broker delivers them, for tests of what a worker does with messages."""
 
+from social.contracts.codec import encode
 from social.contracts.envelope import Envelope
 from social.contracts.events import PostLiked
 from social.infra import clock
@@ -20,7 +21,7 @@ class Like(Delivery):
         return self.event
 
     def raw(self) -> bytes:
-        raise NotImplementedError
+        return encode(self.event)
 
     def note(self, what: str) -> None:
         """Note what is done with the message: `ack` or `retry`."""

@@ -22,7 +22,7 @@ Install = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Make a Debian on which everything is installed."""
-    servers = ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/sbin/nginx")
+    servers = ("usr/bin/redis-server", "usr/lib/rabbitmq/bin/rabbitmq-server", "usr/sbin/nginx", "usr/sbin/nft")
     for file in (*servers, "usr/lib/some-arch/libuv.so.1", "usr/bin/promtool", "usr/bin/chromium-headless-shell"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
@@ -53,7 +53,7 @@ def install(root: Path) -> Install:
 
 def test_nothing_happens_when_all_is_there(install: Install, root: Path) -> None:
     said = install(APT_FAILS="").stdout
-    names = ("redis-server", "rabbitmq-server", "nginx", "libuv1", "prometheus", "chromium-headless-shell")
+    names = ("redis-server", "rabbitmq-server", "nginx", "libuv1", "nftables", "prometheus", "chromium-headless-shell")
     assert said.splitlines() == [f"{each}: installed" for each in names]
     assert not (root / "diary").exists()
 

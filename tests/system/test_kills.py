@@ -10,16 +10,23 @@ from typing import Any, NamedTuple
 
 import pytest
 from conftest import require, run
-from support.crash import STEPS
+from support.crash import POISON, POISONED, STEPS
 from support.eventually import eventually
 from support.people import Door, Person, door_to
 from support.ports import free_ports
 from support.processes import Program
 from support.servers import ImpatientStore, RabbitServer, RedisServer
 
+from social.contracts.envelope import Envelope
+from social.contracts.events import PostLiked
+from social.infra import clock
+from social.infra.broker.opening import broker_of
+from social.infra.broker.outbox import Outbox
 from social.infra.security.keyfiles import make_keys
 from social.infra.store.mongo import Mongo
 from social.notifications import streams
+from social.ops import parked
+from workers.deaths import MOST_DEATHS
 
 
 async def consistent(mongo: Mongo, ada: Person, likes: int) -> None:
@@ -139,6 +146,50 @@ async def test_workers_killed_at_a_step_end_with_each_like_once(
         assert (await workers.signal(signal.SIGTERM)).code == 0
     finally:
         await workers.kill()
+
+
+async def test_a_like_that_kills_each_worker_is_parked_and_its_neighbours_are_handled(
+    tmp_path: Path, services: Services, mongo: Mongo
+) -> None:
+    (port,) = free_ports(1)
+    crash = {"CRASH_ONCE": tmp_path / "never", "WORKERS_PORT": port, "WORKERS_HOST": "127.0.0.1"}
+    workers = Program("workers", folder=tmp_path, crash=POISONED, **services.settings, **crash)
+    broker = broker_of(services.settings["BROKER_URL"], "plaza", Outbox(mongo))
+    like = PostLiked(post_id=POISON, author_id=POISON, by=POISON)
+    poison = Envelope(id=clock.new_id(), type="PostLiked", v=1, key=POISON, at=clock.now(), data=like.model_dump())
+    try:
+        async with door_to(services.url) as door:
+            ada, fans = await people(door, 6, of=len(STEPS))
+            post = await ada.publish("hello")
+            for fan in fans[:3]:
+                await fan.like(post)
+            await broker.publish([poison])
+            for fan in fans[3:]:
+                await fan.like(post)
+            deaths = [await _death(workers, mongo) for _ in range(12)]
+            assert deaths.count(True) > MOST_DEATHS
+            assert deaths == sorted(deaths, reverse=True)  # once it is parked, nobody dies
+            (row,) = await mongo.many("parked", {})
+            assert (row["group"], row["_id"]) == ("notifications", f"notifications:{poison.id}")
+            assert f"{MOST_DEATHS} processes died" in row["error"]
+            await parked.discard(mongo, row["_id"])
+            await eventually(lambda: consistent(mongo, ada, len(fans)), every_s=0.2)
+        assert (await workers.signal(signal.SIGTERM)).code == 0
+    finally:
+        await workers.kill()
+        await broker.close()
+
+
+async def _death(workers: Program, mongo: Mongo) -> bool:
+    """Start workers that do not run; return whether they were killed before they parked a message."""
+    if workers.process is None or workers.process.poll() is not None:
+        workers.start()
+    while workers.process is not None and workers.process.poll() is None:
+        if await mongo.count("parked", {}, limit=1):
+            return False
+        await asyncio.sleep(0.05)
+    assert (await workers.ended()).code == -signal.SIGKILL
+    return True
 
 
 async def people(door: Door, fans: int, of: int = 0) -> tuple[Person, list[Person]]:

@@ -18,7 +18,7 @@ from workers.runner import Consumer
 
 pytestmark = pytest.mark.parametrize("broker", ["local"])
 
-PLAZA: Any = SimpleNamespace(mongo=None)  # the tests reach no server
+PLAZA: Any = SimpleNamespace(mongo=None, redis=AsyncMock(**{"incr.return_value": 1}))  # the tests reach no server
 
 
 class Message(Like):
