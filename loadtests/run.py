@@ -68,6 +68,8 @@ class Run:
         gevent.sleep(DUPLICATES_WITHIN_S)
         if not self.acting and not self.unanswered:  # else some of what is shown may be their effect
             self.deliveries.duplicates["count"] += self.deliveries.surplus()
+        if self.killed:  # the relay publishes again what a dead gateway published and did not forget; a hint may repeat
+            del self.deliveries.duplicates["post"]
         for kind, missing in self.deliveries.missing().items():
             for _ in range(missing):
                 self._report_push(kind, 0, Exception("lost"))

@@ -215,7 +215,7 @@ class SocketUser(RestUser):
     def _take_event(self, event: str, data: Any, offset: str | None, *, overlaps: bool = False) -> None:
         """Account for a stream event or a hint; `overlaps`: an event may have been both read and pushed."""
         deliveries = self.shared.deliveries
-        if event == "feed.post" and data["author"]["id"] != self.id:
+        if event == "feed.post":
             deliveries.shown_post(self.id, data["id"], at=time.perf_counter(), since=self._since)
         if offset is None:
             return

@@ -17,7 +17,7 @@ from social.contracts.events import (
 )
 from social.contracts.posts import FeedPostPublic
 from social.contracts.pushes import PostGone, post_room, user_room
-from social.feeds import FannedOut, Repost
+from social.feeds import Repost
 from social.infra import clock
 from social.infra.broker.inbox import ReceivedEvent, once
 from social.infra.process.plaza import Plaza
@@ -85,8 +85,6 @@ async def fan_out(
     await plaza.lines.forget([author_id, *reached.owners])
     if reached.after is not None:
         await go_on(plaza, happened, FanOutContinued(post_id=post_id, author_id=author_id, after=reached.after))
-    if was_pushed(happened, reached):
-        return
     first = not after
     await push_live(plaza, post_id, author_id, [author_id, *reached.owners] if first else reached.owners, at_ms)
 
@@ -99,16 +97,7 @@ async def fan_out_repost(plaza: Plaza, happened: ReceivedEvent, repost: Repost, 
         post_id, author_id, by, repost_id = repost
         more = FanOutContinued(post_id=post_id, author_id=author_id, after=reached.after, by=by, repost_id=repost_id)
         await go_on(plaza, happened, more)
-    if not was_pushed(happened, reached):
-        await push_repost(plaza, repost, reached.owners, at_ms)
-
-
-def was_pushed(happened: ReceivedEvent, reached: FannedOut) -> bool:
-    """Return whether an event was published twice, as when its publisher died before it could forget it.
-
-    A redelivered event is pushed again instead: who handled it may have died before the push.
-    """
-    return reached.repeated and not happened.again
+    await push_repost(plaza, repost, reached.owners, at_ms)
 
 
 async def push_repost(plaza: Plaza, repost: Repost, owners: Sequence[str], at_ms: int) -> None:

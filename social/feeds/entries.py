@@ -56,10 +56,10 @@ async def fan_out(mongo: Mongo, post_id: str, author_id: str, after: str) -> Fan
     entries: list[FeedEntryRow] = [
         {**publishing.entry(owner, post_id, author_id), "arrived": arrived} for owner in kept
     ]
-    inserted = await mongo.insert_missing(FEED_ENTRIES, entries)
+    await mongo.insert_missing(FEED_ENTRIES, entries)
     due = [owner for owner in ([*kept, author_id] if not after else kept) if _is_due(owner, post_id)]
     await asyncio.gather(*(timelines.trim(mongo, owner) for owner in due))
-    return FannedOut([each.user_id for each in chunk], last, bool(entries) and not inserted)
+    return FannedOut([each.user_id for each in chunk], last)
 
 
 async def merge_into(mongo: Mongo, author_id: str, after: str) -> str | None:

@@ -15,14 +15,10 @@ from social.posts import publishing
 
 
 class FannedOut(NamedTuple):
-    """The owners whose timelines may have changed, and after whom to go on if there may be more.
-
-    `repeated`: the post had been there already, for all of them.
-    """
+    """The owners whose timelines may have changed, and after whom to go on if there may be more."""
 
     owners: list[str]
     after: str | None
-    repeated: bool = False
 
 
 async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> FannedOut:
@@ -44,8 +40,8 @@ async def fan_out_repost(mongo: Mongo, repost: Repost, after: str) -> FannedOut:
     entries: list[FeedEntryRow] = [
         {**_entry(owner, repost), "arrived": arrived} for owner in owners if owner not in following
     ]
-    changed = await _put(mongo, entries)
-    return FannedOut(owners, last, bool(entries) and not changed)
+    await _put(mongo, entries)
+    return FannedOut(owners, last)
 
 
 async def showing(mongo: Mongo, repost: Repost, owners: Sequence[str]) -> list[str]:
@@ -86,19 +82,14 @@ def _entry(owner: str, repost: Repost) -> FeedEntryRow:
     return entry
 
 
-async def _put(mongo: Mongo, entries: list[FeedEntryRow]) -> int:
-    """Insert missing entries, and add the reason to the others; return how many of both.
-
-    An entry that is there for its author stays.
-    """
-    changed = 0
+async def _put(mongo: Mongo, entries: list[FeedEntryRow]) -> None:
+    """Insert missing entries, and add the reason to the others; an entry that is there for its author stays."""
     for start in range(0, len(entries), followers.CHUNK):
         some = entries[start : start + followers.CHUNK]
-        changed += await mongo.insert_missing(FEED_ENTRIES, some)
+        await mongo.insert_missing(FEED_ENTRIES, some)
         for reason, ids in _by_reason(some):
             where = {"_id": {"$in": ids}, "reposts.by": {"$gt": "", "$ne": reason["by"]}}
-            changed += await mongo.update_all(FEED_ENTRIES, where, _change({"$concatArrays": ["$reposts", [reason]]}))
-    return changed
+            await mongo.update_all(FEED_ENTRIES, where, _change({"$concatArrays": ["$reposts", [reason]]}))
 
 
 def _by_reason(entries: list[FeedEntryRow]) -> Iterator[tuple[RepostReason, list[str]]]:

@@ -1,7 +1,9 @@
 """Messages that a dead worker left behind: thousands take few batches, and poison among them fails alone."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from support.likes import Like
@@ -13,7 +15,7 @@ from social.infra.process.plaza import Plaza
 from workers import runner
 from workers.runner import Consumer
 
-PLAZA: Any = None  # the tests reach no server
+PLAZA: Any = SimpleNamespace(redis=AsyncMock(**{"incr.return_value": 1}))  # the tests reach no server
 
 
 class Left(Like):

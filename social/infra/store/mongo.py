@@ -175,21 +175,19 @@ class Mongo:
         except DuplicateKeyError as error:
             raise already(error) from None
 
-    async def insert_missing(self, collection: Collection[Row], documents: Sequence[Row]) -> int:
-        """Insert the documents whose id is not taken, and return how many: for writes that may be repeated."""
+    async def insert_missing(self, collection: Collection[Row], documents: Sequence[Row]) -> None:
+        """Insert the documents whose id is not taken: for writes that may be repeated."""
         if not documents:
-            return 0
+            return
         try:
             async with translate_errors():
                 await self.database[collection].insert_many(documents, ordered=False)
-            return len(documents)
         except BulkWriteError as error:
             details = error.details or {}
             if details.get("writeConcernErrors"):  # written, but a new primary may not have it: not durable yet
                 raise Unavailable from error
             if any(each["code"] != DUPLICATE_KEY for each in write_errors(error)):
                 raise
-            return int(details["nInserted"])
 
     async def update(self, collection: Collection[Any], where: Where, change: Any, *, upsert: bool = False) -> int:
         """Change at most one document; return how many were changed or inserted."""

@@ -70,7 +70,10 @@ LONGEST_ARCHIVE_END = 22 + 65_535
 def main(sides: list[int]) -> None:
     """Give up all privileges of this process, then decode the file, or make squares of it with these sides."""
     data = sys.stdin.buffer.read()
-    _confine(threads=heif.kind_of(data) == "HEIF")
+    is_heif = heif.kind_of(data) == "HEIF"
+    if is_heif:
+        heif.learn_heif()
+    _confine(threads=is_heif)
     for part in answer(data, sides):
         sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()

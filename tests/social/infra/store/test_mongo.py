@@ -29,9 +29,8 @@ class Refusing:
 
 async def test_what_is_there_already_is_there(site: Site) -> None:
     mongo = site.plaza.mongo
-    assert await mongo.insert_missing("inbox", [{"_id": "a"}, {"_id": "b"}]) == 2
-    assert await mongo.insert_missing("inbox", [{"_id": "b"}, {"_id": "c"}]) == 1
-    assert await mongo.insert_missing("inbox", [{"_id": "b"}]) == 0
+    await mongo.insert_missing("inbox", [{"_id": "a"}, {"_id": "b"}])
+    await mongo.insert_missing("inbox", [{"_id": "b"}, {"_id": "c"}])
     assert await mongo.count("inbox", {}, limit=9) == 3
 
 
