@@ -247,6 +247,21 @@ def test_a_post_that_was_liked_before_it_came_is_shown_as_liked() -> None:
     assert (shown.liked, shown.bookmarked, shown.likes) == (True, True, 1)
 
 
+@pytest.mark.parametrize("unliked", [False, True])
+def test_a_post_that_comes_while_a_timeline_without_it_is_fetched_is_shown_as_it_was_liked(unliked: bool) -> None:
+    view, empty = FeedView(), models.Feed.model_validate({"items": []})
+    like = {"post_id": POST["id"], "liked": True, "likes": 1, "version": POST["version"] + 1}
+    view.loaded([empty])
+    view.take(models.LikeState.model_validate(like))
+    view.begin()
+    view.take(Event("feed.post", POST))
+    if unliked:
+        view.take(models.LikeState.model_validate({**like, "liked": False, "version": POST["version"] + 2}))
+    view.loaded([empty])
+    (shown,) = view.snapshot("ready", None).items
+    assert shown.liked is not unliked
+
+
 def test_a_fetch_knows_better_than_an_earlier_answer() -> None:
     view = FeedView()
     view.loaded([models.Feed.model_validate({"items": []})])

@@ -64,7 +64,7 @@ class FeedView(View[Sequence[Feed]]):
         if isinstance(answer, Post) and answer.id not in self._posts:
             return self._add(answer)
         before = self._posts
-        if isinstance(answer, LikeState | RepostState | BookmarkState) and answer.post_id not in before:
+        if isinstance(answer, LikeState | RepostState | BookmarkState) and self._is_ahead(answer.post_id):
             self._keep_ahead(answer.post_id, answer)
         self._posts = {each: merging.own_post(post, answer) for each, post in before.items()}
         return Effect.NOTHING if self._posts == before else Effect.CHANGED
@@ -76,10 +76,16 @@ class FeedView(View[Sequence[Feed]]):
         if news.id in self._deleted or self._is_below(place):
             return Effect.NOTHING
         post = FeedPost.model_validate(news.model_dump() | {"place": place, "liked": _liked(news)})
-        for answer in self._ahead.pop(news.id, ()):  # an event knows nothing of what its reader did
+        for answer in self._ahead.get(news.id, ()):  # an event knows nothing of what its reader did
             post = merging.own_post(post, answer)
+        if self._since is None:  # else what is being fetched may be without the post, and the event comes once more
+            self._ahead.pop(news.id, None)
         self._posts[news.id] = post
         return Effect.CHANGED
+
+    def _is_ahead(self, post_id: str) -> bool:
+        """Return whether a post is not here yet, or may go again with what is being fetched."""
+        return post_id not in self._posts or post_id in self._ahead
 
     def _keep_ahead(self, post_id: str, answer: Received) -> None:
         """Keep an answer until its post comes: a post that was found elsewhere may be liked before it is here."""
