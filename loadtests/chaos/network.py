@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 CLONE_NEWNET = 0x40000000  # sched.h; `os.unshare` comes with Python 3.12
@@ -33,7 +34,7 @@ _own: set[str] = set()  # the network that this process entered
 
 def enter() -> None:
     """Move this process, before it has threads or sockets, to a network of its own, where it may."""
-    if ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0:
+    if sys.platform == "linux" and ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
         _own.add(os.readlink(HERE))
