@@ -43,6 +43,7 @@ class Deliveries:
         self.delivered: Counter[str] = Counter()
         self.recovered: Counter[str] = Counter()  # how many of these to people who were away meanwhile
         self.duplicates: Counter[str] = Counter()  # by what came again
+        self._shown_again: list[str] = []  # ids of posts
         self.holes = 0
 
     def acted(self, kind: str, *, recipient: str, target: str, at: float) -> None:
@@ -112,8 +113,15 @@ class Deliveries:
         before = self._seen.get((person, post_id))
         if before and before[1] != FOUND:
             self.duplicates["post"] += 1
+            self._shown_again.append(post_id)
         elif not before:
             self._see(person, post_id, at, since)
+
+    def excuse_posts(self, since: float, until: float) -> None:
+        """Count posts that were sent between these times as no duplicates, however often they were pushed."""
+        excused = [each for each in self._shown_again if each in self._posts and since <= self._posts[each][0] <= until]
+        self.duplicates["post"] -= len(excused)
+        self._shown_again = [each for each in self._shown_again if each not in excused]
 
     def found_post(self, person: str, post_id: str, *, at: float) -> None:
         """Count a post that was in the timeline fetched by a person who had been away."""

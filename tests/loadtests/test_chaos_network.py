@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import require
 
+from devtools.cluster.server import Server
 from loadtests.chaos import network
 
 ROOT = Path(__file__).parents[2]
@@ -36,9 +38,16 @@ with socket.create_server(("127.0.0.1", 0)) as server:
 """
 
 
+class Nft(Server):
+    """The program that writes the kernel's rules; it is no server."""
+
+    @classmethod
+    def missing(cls) -> str | None:
+        return None if shutil.which("nft") else "nft is not installed"
+
+
 def test_a_port_of_the_own_network_is_not_reached_while_its_packets_are_dropped() -> None:
-    if not shutil.which("nft"):
-        pytest.skip("nft is not installed")
+    require(Nft)
     ran = subprocess.run([sys.executable, "-c", ASKS], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     lacking, *reached = ran.stdout.splitlines()
     if lacking:

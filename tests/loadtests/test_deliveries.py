@@ -98,6 +98,17 @@ def test_a_post_is_due_to_each_follower_once(deliveries, delivered):
     assert deliveries.duplicates.total() == 1
 
 
+def test_only_posts_from_shortly_before_a_gateway_died_may_be_pushed_twice(deliveries):
+    for post, at in (("early", 1.0), ("last", 4.0), ("late", 6.0)):
+        deliveries.published(post, to=[ADA], at=at)
+        for seen in (at + 0.1, at + 0.2):
+            deliveries.shown_post(ADA, post, at=seen)
+    for _ in range(2):
+        deliveries.excuse_posts(3.0, 5.0)
+        assert deliveries.duplicates["post"] == 2
+    assert not deliveries.flawless()
+
+
 def test_a_timeline_that_shows_a_post_again_is_no_duplicate(deliveries):
     deliveries.published("post", to=[ADA], at=1.0)
     deliveries.shown_post(ADA, "post", at=1.2)
