@@ -17,6 +17,7 @@ from social.infra.process.running import configured, connected, running
 from social.infra.process.starting import wait_for_schema
 from social.infra.settings import check_folder
 from workers import accounts, activity, counters, feeds, notifications, relay, runner, sweeper
+from workers.deaths import Turns
 from workers.mail import MailConsumer
 from workers.runner import Consumer
 from workers.settings import ROLES, WorkerSettings
@@ -48,14 +49,14 @@ def start(
     fanout_limit: int = FANOUT_LIMIT,
 ) -> None:
     """Start the tasks of these roles over a connected system."""
-    consuming = consumers(mail, fanout_limit=fanout_limit)
+    consuming, turns = consumers(mail, fanout_limit=fanout_limit), Turns()
     for role in roles:
         if role == "relay":
             tasks.keep(role, partial(relay.run, plaza))
         elif role == "sweeper":
             tasks.keep(role, partial(sweeper.run, plaza, kept))
         else:
-            tasks.keep(role, partial(runner.consume, plaza, consuming[role]))
+            tasks.keep(role, partial(runner.consume, plaza, consuming[role], turns))
 
 
 def prepare() -> WorkerSettings:

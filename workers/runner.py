@@ -17,7 +17,7 @@ from social.infra.observe import logs, metrics, tracing
 from social.infra.process.plaza import Plaza
 from social.infra.settings import StartError
 from social.ops import parked
-from workers.deaths import MOST_DEATHS, handling_alone
+from workers.deaths import MOST_DEATHS, Turns, handling_alone
 from workers.lanes import MOST_AT_ONCE, Lanes, key
 
 log = logs.get("runner")
@@ -67,10 +67,10 @@ class Alarm:
         self._at = math.inf
 
 
-async def consume(plaza: Plaza, consumer: Consumer) -> None:
-    """Consume the group's messages as long as the process lives."""
+async def consume(plaza: Plaza, consumer: Consumer, turns: Turns) -> None:
+    """Consume the group's messages as long as the process lives; its groups share the turns."""
     warned, alarm = False, Alarm()  # warn once an outage: the process itself logs every 5 s that the broker is away
-    timed = asyncio.create_task(_run_due(plaza, consumer, alarm), name=f"due {consumer.group}")
+    timed = asyncio.create_task(_run_due(plaza, consumer, alarm, turns), name=f"due {consumer.group}")
     try:
         while True:
             try:
@@ -80,7 +80,7 @@ async def consume(plaza: Plaza, consumer: Consumer) -> None:
                         await _take(consumer, deliveries, lanes)
                         batch = lanes.next()
                         with lanes.handling(len(batch)):
-                            alarm.set(await handle(plaza, consumer, batch))
+                            alarm.set(await handle(plaza, consumer, batch, turns))
             except BrokerAway as error:
                 raise_if_cancelled()
                 if not warned:
@@ -101,11 +101,12 @@ async def _take(consumer: Consumer, deliveries: Deliveries, lanes: Lanes) -> Non
     lanes.put(await deliveries.take(consumer.ahead, 0.0))
 
 
-async def _run_due(plaza: Plaza, consumer: Consumer, alarm: Alarm) -> None:
+async def _run_due(plaza: Plaza, consumer: Consumer, alarm: Alarm, turns: Turns) -> None:
     """Run the timed work of a consumer when it is due, beside the events: neither waits for the other."""
     while consumer.due is not None:
         await alarm.wait()
-        alarm.set(await _due(plaza, consumer.group, consumer.due))
+        async with turns.together():
+            alarm.set(await _due(plaza, consumer.group, consumer.due))
 
 
 async def _due(plaza: Plaza, group: Group, due: Callable[[Plaza], Awaitable[float]]) -> float:
@@ -116,7 +117,7 @@ async def _due(plaza: Plaza, group: Group, due: Callable[[Plaza], Awaitable[floa
         return PAUSE_S
 
 
-async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) -> float:
+async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery], turns: Turns) -> float:
     """Handle fresh messages together, and those that failed before alone, so that poison fails alone.
 
     A fresh message waits for a redelivered message with its key, which is older. A message whose handling ends one
@@ -136,14 +137,15 @@ async def handle(plaza: Plaza, consumer: Consumer, taken: Sequence[Delivery]) ->
         with metrics.BATCH_SECONDS.labels(group=consumer.group).time():
             anew = batch is fresh or batch is behind
             if len(batch) == 1 and batch[0].redelivered:
-                due_s = min(due_s, await _alone(plaza, consumer, batch[0]))
+                due_s = min(due_s, await _alone(plaza, consumer, batch[0], turns))
             else:
-                due_s = min(due_s, await _batch(plaza, consumer, batch, again=not anew))
+                async with turns.together():
+                    due_s = min(due_s, await _batch(plaza, consumer, batch, again=not anew))
     return due_s
 
 
-async def _alone(plaza: Plaza, consumer: Consumer, delivery: Delivery) -> float:
-    async with handling_alone(plaza.redis, consumer.group, delivery) as deaths:
+async def _alone(plaza: Plaza, consumer: Consumer, delivery: Delivery, turns: Turns) -> float:
+    async with handling_alone(plaza.redis, turns, consumer.group, delivery) as deaths:
         if deaths < MOST_DEATHS:
             return await _batch(plaza, consumer, [delivery], again=True)
         await _park(plaza, consumer, delivery, RuntimeError(f"{deaths} processes died while they handled it"))

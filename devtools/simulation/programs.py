@@ -26,6 +26,7 @@ from social.infra.process.watching import watch_servers
 from social.infra.security.tokens import Verifier
 from workers import app as workers_app
 from workers import relay, runner
+from workers.deaths import Turns
 
 ROLES = ("notifications", "counters")
 SETTINGS = GatewaySettings.model_construct(
@@ -85,10 +86,10 @@ async def start_api(program: Program, plaza: Plaza, tasks: Tasks) -> None:
 async def start_worker(program: Program, plaza: Plaza, tasks: Tasks) -> None:
     """Start a worker with the roles that follow a like, and the relay."""
     no_mail: Any = SimpleNamespace(handle=None)
-    consuming = workers_app.consumers(no_mail)
+    consuming, turns = workers_app.consumers(no_mail), Turns()
     tasks.keep("relay", partial(relay.run, plaza))
     for role in ROLES:
-        tasks.keep(role, partial(runner.consume, plaza, consuming[role]))
+        tasks.keep(role, partial(runner.consume, plaza, consuming[role], turns))
 
 
 async def start_gateway(verifier: Verifier, program: Program, plaza: Plaza, tasks: Tasks) -> None:

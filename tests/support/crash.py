@@ -4,6 +4,7 @@ The step is counted in a file (CRASH_ONCE), so that the same command started aga
 of the crash: its functions are wrapped here, before its main runs.
 """
 
+import asyncio
 import itertools
 import os
 import runpy
@@ -18,6 +19,7 @@ from typing import Any
 import social.accounts.erasure
 import social.feeds.followers
 import workers.accounts
+import workers.counters
 import workers.fanout
 import workers.news
 import workers.notifications
@@ -148,15 +150,23 @@ def in_the_middle_of_a_fan_out() -> None:
 
 
 def at_each_like_of_a_poisonous_post() -> None:
-    """Die whenever the notifications consumer handles such a like, alone or among others, in each process anew."""
-    handle = workers.notifications.handle
+    """Die whenever the notifications consumer handles such a like, alone or among others, in each process anew.
+
+    The counters are in the middle of a message in that moment, unless they must wait.
+    """
+    handle, count = workers.notifications.handle, workers.counters.handle
 
     async def dying(plaza: Any, happened: Sequence[ReceivedEvent]) -> float | None:
         if any(getattr(each.event, "post_id", None) == POISON for each in happened):
+            await asyncio.sleep(0.5)
             os.kill(os.getpid(), signal.SIGKILL)
         return await handle(plaza, happened)
 
-    workers.notifications.handle = dying
+    async def slow(plaza: Any, happened: Sequence[ReceivedEvent]) -> None:
+        await asyncio.sleep(1)
+        await count(plaza, happened)
+
+    workers.notifications.handle, workers.counters.handle = dying, slow
 
 
 PLANS = (

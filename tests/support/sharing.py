@@ -17,6 +17,7 @@ from social.infra.broker.outbox import Outbox
 from social.infra.process.plaza import Plaza
 from social.infra.store.mongo import Mongo, Transaction
 from workers import counters, runner
+from workers.deaths import Turns
 from workers.runner import Consumer
 
 GROUP = Group.COUNTERS
@@ -60,7 +61,7 @@ class Worker:
         self.tasks: list[asyncio.Task[Any]] = []
 
     def start(self) -> None:
-        consuming = runner.consume(self.plaza, Consumer(GROUP, self.handle))
+        consuming = runner.consume(self.plaza, Consumer(GROUP, self.handle), Turns())
         self.tasks = [asyncio.create_task(each) for each in (self.plaza.members.run(), consuming)]
 
     async def handle(self, plaza: Plaza, happened: Sequence[ReceivedEvent]) -> None:

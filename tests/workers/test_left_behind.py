@@ -13,9 +13,11 @@ from social.infra import clock
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.process.plaza import Plaza
 from workers import runner
+from workers.deaths import Turns
 from workers.runner import Consumer
 
-PLAZA: Any = SimpleNamespace(redis=AsyncMock(**{"incr.return_value": 1}))  # the tests reach no server
+REDIS: Any = AsyncMock(**{"get.return_value": None, "incr.return_value": 1})
+PLAZA: Any = SimpleNamespace(redis=REDIS)  # the tests reach no server
 
 
 class Left(Like):
@@ -48,7 +50,7 @@ class Worker:
 
 async def test_what_a_storm_left_is_handled_in_few_batches() -> None:
     worker, left = Worker(-1, RuntimeError), [Left(number) for number in range(256)]
-    await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), left)
+    await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), left, Turns())
     assert sum(worker.sizes) == 256
     assert worker.sizes[0] == 1
     assert len(worker.sizes) < 10
@@ -57,7 +59,7 @@ async def test_what_a_storm_left_is_handled_in_few_batches() -> None:
 
 async def test_poison_in_it_is_tried_alone_and_its_neighbours_are_done() -> None:
     worker, left = Worker(20, RuntimeError), [Left(number) for number in range(40)]
-    await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), left)
+    await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), left, Turns())
     assert left[20].ended == ["retry"]
     assert {tuple(each.ended) for each in left if each is not left[20]} == {("ack",)}
 
@@ -67,6 +69,6 @@ async def test_poison_that_ends_the_process_ends_up_alone_and_all_before_it_are_
     for _ in range(20):
         waiting = [each for each in left if not each.ended]
         with pytest.raises(Killed):
-            await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), waiting)
+            await runner.handle(PLAZA, Consumer(Group.COUNTERS, worker.handle), waiting, Turns())
     assert [each.ended for each in left[:20]] == [["ack"]] * 20
     assert worker.sizes[-1] == 1

@@ -14,11 +14,13 @@ from social.contracts.problems import Unavailable
 from social.infra.broker.inbox import ReceivedEvent
 from social.infra.process.plaza import Plaza
 from workers import runner
+from workers.deaths import Turns
 from workers.runner import Consumer
 
 pytestmark = pytest.mark.parametrize("broker", ["local"])
 
-PLAZA: Any = SimpleNamespace(mongo=None, redis=AsyncMock(**{"incr.return_value": 1}))  # the tests reach no server
+REDIS: Any = AsyncMock(**{"get.return_value": None, "incr.return_value": 1})
+PLAZA: Any = SimpleNamespace(mongo=None, redis=REDIS)  # the tests reach no server
 
 
 class Message(Like):
@@ -61,20 +63,21 @@ def consumer(happened: list[str]) -> Consumer:
 
 
 async def test_a_message_is_acked_after_it_was_handled(happened: list[str], consumer: Consumer) -> None:
-    await runner.handle(PLAZA, consumer, [Message(happened, "a"), Message(happened, "b")])
+    await runner.handle(PLAZA, consumer, [Message(happened, "a"), Message(happened, "b")], Turns())
     assert happened == ["handle a b", "ack a", "ack b"]
 
 
 async def test_a_fresh_message_waits_for_a_redelivered_one_with_its_key(
     happened: list[str], consumer: Consumer
 ) -> None:
-    await runner.handle(PLAZA, consumer, [Message(happened, "new"), Message(happened, "old", redelivered=True)])
+    taken = [Message(happened, "new"), Message(happened, "old", redelivered=True)]
+    await runner.handle(PLAZA, consumer, taken, Turns())
     assert happened == ["handle old?", "ack old", "handle new", "ack new"]
 
 
 async def test_a_handler_learns_which_events_may_have_taken_effect(happened: list[str], consumer: Consumer) -> None:
     again = [Message(happened, "left", redelivered=True), Message(happened, "failed", attempt=1)]
-    await runner.handle(PLAZA, consumer, again)
+    await runner.handle(PLAZA, consumer, again, Turns())
     assert [each for each in happened if each.startswith("handle")] == ["handle left?", "handle failed?"]
 
 
@@ -85,7 +88,7 @@ async def test_a_message_that_nobody_can_handle_is_parked_before_it_is_acked(
         happened.append("park")
 
     monkeypatch.setattr(runner.parked, "park", park)
-    await runner.handle(PLAZA, consumer, [Unreadable(happened, "a")])
+    await runner.handle(PLAZA, consumer, [Unreadable(happened, "a")], Turns())
     assert happened == ["park", "ack a"]
 
 
@@ -102,5 +105,5 @@ async def test_a_message_waits_for_a_store_that_is_away_and_not_for_one_that_wor
             raise Unavailable
 
     plaza: Any = SimpleNamespace(mongo=SimpleNamespace(takes_writes=AsyncMock(return_value=takes_writes)))
-    await runner.handle(plaza, Consumer(Group.COUNTERS, handle), [Message(happened, "a")])
+    await runner.handle(plaza, Consumer(Group.COUNTERS, handle), [Message(happened, "a")], Turns())
     assert happened == ["handle"] * (runner.MOST_TIMEOUTS if takes_writes else tries) + [end]
