@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from social.contracts.activity import ActivityKind
-from social.contracts.events import UserBlocked, UserUnblocked, UserUnfollowed
+from social.contracts.events import FollowRequestClosed, UserBlocked, UserUnblocked, UserUnfollowed
 from social.contracts.people import People, Relationship
 from social.infra import clock
 from social.infra.store.mongo import Mongo, Transaction
@@ -29,6 +29,8 @@ async def block(tx: Transaction, username: str, *, by: str, client: Client = UNK
             hidden_counts.add(tx, ((USERS, by, counters[edge.source], -1) for edge in ended))
         visibility_log.record(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
+        asked = [edge for edge in (standing.out, standing.back) if edge.requested_at]
+        tx.record(*(FollowRequestClosed(follower_id=edge.source, followee_id=edge.target) for edge in asked))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))
         activity.note(tx, by, ActivityKind.BLOCKED, client, about=them["_id"])
     return edges.relationship(out, back)

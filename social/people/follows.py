@@ -26,6 +26,8 @@ async def follow(tx: Transaction, username: str, *, by: str) -> FollowState:
     edge = await _edge(tx, by, them["_id"])
     if not edge.follows_at:
         edges.write(tx, edge, replace(edge, follows_at=clock.now(), requested_at=None))
+        if edge.requested_at:  # of before the account became public, and nobody has accepted it yet
+            tx.record(FollowRequestClosed(follower_id=by, followee_id=them["_id"]))
         tx.record(UserFollowed(follower_id=by, followee_id=them["_id"]))
     return _state(them, following=True)
 

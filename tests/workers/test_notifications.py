@@ -276,6 +276,33 @@ async def test_a_follow_that_was_held_back_leaves_only_its_request(scene: Scene,
     await consistent(scene)
 
 
+async def test_a_request_that_became_a_follow_leaves_only_the_follow(scene: Scene, ada: Person, bob: Person) -> None:
+    await ada.edit(private=True)
+    await bob.follow(ada)
+    await scene.work()
+    await ada.edit(private=False)
+    await bob.follow(ada)  # before the request is accepted, as all are
+    await scene.work()
+    assert await scene.notified(ada) == [("follow", ["bob"], 1)]
+    assert await scene.notified(bob) == []
+    await consistent(scene)
+
+
+@pytest.mark.parametrize("blocks_first", [True, False])
+async def test_a_request_that_a_short_block_ended_is_not_shown(
+    scene: Scene, ada: Person, bob: Person, blocks_first: bool
+) -> None:
+    await ada.edit(private=True)
+    await bob.follow(ada)
+    await scene.work()
+    one, other = (ada, bob) if blocks_first else (bob, ada)
+    await one.block(other)
+    await one.unblock(other)
+    await scene.work()
+    assert await scene.notified(ada) == []
+    await consistent(scene)
+
+
 async def test_a_repeated_act_after_reading_is_no_news(scene: Scene, ada: Person, bob: Person) -> None:
     post = await scene.post(ada)
     await scene.like(post, bob, author=ada)
