@@ -39,6 +39,54 @@ due = 0.0
 TransactionRegistry._prune_locked = seldom
 """
 
+# At each statement the store reads and decodes the indexes of a collection several times, a quarter of its computing.
+# For tests it remembers them until they change: by a command, or in a transaction by the first list in a field.
+REMEMBER_INDEXES = """
+from collections import Counter
+from secantus.storage import Storage
+
+LONGEST_S = 60.0  # of a transaction
+known, changes, unsure = {}, Counter(), {}
+
+def remembered(storage, db, coll, read=Storage._iter_indexes):
+    found = known.get((db, coll))
+    if found is None:
+        before = changes[db]
+        found = list(read(storage, db, coll))
+        if before == changes[db] and time.monotonic() > unsure.get((db, coll), 0.0):
+            known[db, coll] = found
+            if before != changes[db]:
+                known.pop((db, coll), None)
+    return iter(found)
+
+def forget(db):
+    changes[db] += 1
+    for key in [key for key in [*known] if key[0] == db]:
+        known.pop(key, None)
+
+def forgetting(change):
+    def changing(storage, db, *more, **named):
+        try:
+            return change(storage, db, *more, **named)
+        finally:
+            forget(db)
+    return changing
+
+def marking(storage, db, coll, doc, indexes, already, mark=Storage._maybe_mark_multikey):
+    before = len(already)
+    after = mark(storage, db, coll, doc, indexes, already)
+    if len(after) > before:
+        unsure[db, coll] = time.monotonic() + LONGEST_S
+        forget(db)
+    return after
+
+for name in ("create_index", "drop_index", "set_index_expiry", "set_index_options", "drop_all_indexes",
+             "drop_collection", "drop_database", "rename_collection"):
+    setattr(Storage, name, forgetting(getattr(Storage, name)))
+Storage._iter_indexes = remembered
+Storage._maybe_mark_multikey = marking
+"""
+
 __all__ = [
     "DocumentStore",
     "ImpatientStore",
@@ -146,7 +194,7 @@ class DocumentStore(Server):
 
     name = "secantusdb"
     program: ClassVar[str | None] = None  # the one that STORE names
-    patch: ClassVar[str] = SEARCH_SELDOM  # for the Python program, where it has no option for a setting
+    patch: ClassVar[str] = SEARCH_SELDOM + REMEMBER_INDEXES  # for the Python program, which has no option for these
 
     def __init__(self, folder: Path, *words: str) -> None:
         super().__init__(folder)
