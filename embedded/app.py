@@ -45,10 +45,16 @@ from workers.mail import MailConsumer
 log = logs.get("embedded")
 
 
-async def main() -> bool:
-    """Run the whole system until a signal stops it; return whether it ended well."""
+def prepare() -> EmbeddedSettings:
+    """Load what a start needs before it opens its folder; raises StartError."""
     settings = configured(EmbeddedSettings, "embedded")
     seeding.check(settings)
+    return settings
+
+
+async def main() -> bool:
+    """Run the whole system until a signal stops it; return whether it ended well."""
+    settings = prepare()
     with claim(settings.plaza_var):
         issuer = load_keys(settings.plaza_var)
         realtime = gateway_settings(settings)

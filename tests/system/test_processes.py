@@ -173,6 +173,17 @@ async def test_a_wrong_setting_is_one_line_that_names_it(tmp_path: Path, name: s
         assert SECRET not in line
 
 
+@pytest.mark.parametrize("name", WRONG)
+async def test_help_and_an_unknown_option_start_nothing(tmp_path: Path, name: str) -> None:
+    helped = await ended(name, "--help", folder=tmp_path, PLAZA_VAR=tmp_path / "var")
+    assert (helped.code, helped.err) == (0, "")
+    assert helped.out.startswith(f"usage: python -m {name} ")
+    refused = await ended(name, "--hepl", folder=tmp_path, PLAZA_VAR=tmp_path / "var")
+    assert refused.code == 2
+    assert "unrecognized arguments: --hepl" in refused.err
+    assert not (tmp_path / "var").exists()
+
+
 async def test_a_taken_port_is_one_line(tmp_path: Path, settings: dict[str, Any]) -> None:
     assert (await ended("social", "migrate", folder=tmp_path, **settings)).code == 0
     with socket.create_server(("127.0.0.1", 0)) as taken:
