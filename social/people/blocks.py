@@ -21,6 +21,7 @@ async def block(tx: Transaction, username: str, *, by: str, client: Client = UNK
     them, out, back = standing.user, standing.out, standing.back
     if not out.blocks_at:
         ended = [edge for edge in (out, back) if edge.follows_at]
+        asked = [edge for edge in (out, back) if edge.requested_at]
         now = clock.now()
         out = edges.write(tx, out, replace(out, follows_at=None, requested_at=None, blocks_at=now))
         back = edges.write(tx, back, replace(back, follows_at=None, requested_at=None, blocked_at=now))
@@ -29,7 +30,6 @@ async def block(tx: Transaction, username: str, *, by: str, client: Client = UNK
             hidden_counts.add(tx, ((USERS, by, counters[edge.source], -1) for edge in ended))
         visibility_log.record(tx, by, them["_id"])
         tx.record(*(UserUnfollowed(follower_id=edge.source, followee_id=edge.target) for edge in ended))
-        asked = [edge for edge in (standing.out, standing.back) if edge.requested_at]
         tx.record(*(FollowRequestClosed(follower_id=edge.source, followee_id=edge.target) for edge in asked))
         tx.record(UserBlocked(by=by, user_id=them["_id"]))
         activity.note(tx, by, ActivityKind.BLOCKED, client, about=them["_id"])

@@ -42,6 +42,7 @@ TransactionRegistry._prune_locked = seldom
 # At each statement the store reads and decodes the indexes of a collection several times, a quarter of its computing.
 # For tests it remembers them until they change: by a command, or in a transaction by the first list in a field.
 REMEMBER_INDEXES = """
+import time
 from collections import Counter
 from secantus.storage import Storage
 
@@ -53,10 +54,10 @@ def remembered(storage, db, coll, read=Storage._iter_indexes):
     if found is None:
         before = changes[db]
         found = list(read(storage, db, coll))
-        if before == changes[db] and time.monotonic() > unsure.get((db, coll), 0.0):
+        if time.monotonic() > unsure.get((db, coll), 0.0):
             known[db, coll] = found
-            if before != changes[db]:
-                known.pop((db, coll), None)
+        if before != changes[db]:  # meanwhile
+            known.pop((db, coll), None)
     return iter(found)
 
 def forget(db):

@@ -34,7 +34,7 @@ class FollowRequested(_AboutEdge):
 
 
 class FollowRequestClosed(_AboutEdge):
-    """A follow request was refused or taken back."""
+    """A follow request was refused or taken back, or a block or a follow took its place."""
 
     routing_key = "follow.request_closed"
     groups = (Group.NOTIFICATIONS,)
@@ -48,7 +48,7 @@ class FollowAccepted(_AboutEdge):
 
 
 class UserBlocked(AboutUser):
-    """A person was blocked by `by`; the follows that it ended have events of their own."""
+    """A person was blocked by `by`; the follows and requests that it ended have events of their own."""
 
     routing_key = "user.blocked"
     groups = (Group.NOTIFICATIONS, Group.FEEDS)

@@ -145,7 +145,7 @@ def _arguments(main: Callable[[], Awaitable[bool]]) -> argparse.Namespace:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="only read the settings and open the keys, folders and files that they name; contact no server, and exit"
-        " with 0, or with 1 and the error of a start",
+        help="only check the settings, and the keys, folders and files that are prepared for a start; contact no server"
+        " and exit with 0, or with 1 and the error of a start",
     )
     return parser.parse_args()
